@@ -1,0 +1,37 @@
+"""One scheduled callback. TimerHandle adds a deadline and its place in the timer heap."""
+
+from cpython.ref cimport PyObject
+
+
+cdef class Handle:
+    cdef object callback           # None once cancelled
+    cdef object arguments          # None; the argument itself when there is one; else a tuple
+    cdef object context            # the contextvars.Context that the callback runs in
+    cdef object loop               # for the exception handler and for debug mode
+    cdef object source_traceback   # where it was made; debug mode only
+    cdef object cancelled_repr     # what it was before cancel(); debug mode only
+    cdef Py_ssize_t argument_count
+    cdef bint is_cancelled
+    cdef object __weakref__
+    # A TimerHandle's; here so that both classes have one size, which lets them share one freelist.
+    cdef double when_s
+    cdef Py_ssize_t heap_index     # NOT_IN_HEAP when it is due, cancelled or cleared
+    cdef object heap               # the TimerHeap to leave on cancel(); None when it is in none
+
+    cdef int run(self) except -1               # raises SystemExit and KeyboardInterrupt; reports everything else
+    cdef PyObject* call(self) noexcept         # the callback's result; NULL with an exception set
+    cdef int report_exception(self) except -1  # gives the exception that is set to the loop's exception handler
+    cdef int mark_cancelled(self) except -1
+
+
+cdef class TimerHandle(Handle):
+    pass
+
+
+cdef enum:
+    NOT_IN_HEAP = -1
+
+cdef Handle new_handle(object loop, object callback, PyObject* const* arguments, Py_ssize_t count, object context)
+cdef TimerHandle new_timer(
+    object loop, double when_s, object callback, PyObject* const* arguments, Py_ssize_t count, object context)
+cdef int remember_source(Handle handle) except -1

@@ -1,0 +1,564 @@
+"""The native stream transport: a connected TCP or Unix socket on a loop.
+
+Lives here: what happens to a connection between connection_made() and connection_lost(), as asyncio's transports promise.
+Not here: bytes and system calls (wire), which fds are watched (poller), accepting (acceptor), TLS (it sits on top).
+
+Invariants:
+ 1. connection_lost() is called exactly once, always by a scheduled callback, after which the socket is closed.
+ 2. Bytes leave in the order of the writes. What is corked leaves at the end of its step, or before anything that
+    could lose or reorder it: close, write_eof, a full buffer, a look at the buffer's size, the loop's stop.
+ 3. The loop owns the transport while the kernel watches its fd; a paused, idle transport belongs to its users.
+ 4. Nothing is read while read_side is not READING; events collected before that find it so and do nothing.
+ 5. Data that somebody else could change is copied when it is written.
+
+Costs: a read is one recv() and one exact-size bytes object; a step's writes are one send() or sendmsg().
+Reads after one of 32 KiB or more are received in place, without a copy.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.ref cimport PyObject, Py_DECREF
+from libc.stdint cimport uint32_t
+
+from clearloop._engine.c.flow_control cimport FlowControl, _FlowControlMixin, install_slots
+from clearloop._engine.c.python cimport (
+    PyContext_CopyCurrent, PyContext_Enter, PyContext_Exit, PyErr_GetRaisedException, Py_None, call_one_arg, new_bytes,
+    resize_bytes)
+from clearloop._engine.c.sys_socket cimport SHUT_WR, shutdown
+from clearloop._engine.core cimport READ_BUFFER_SIZE, Core
+from clearloop._engine.counters cimport TRANSPORT, count_freed, count_made
+from clearloop._engine.poller cimport FAILED, HUNG_UP, READABLE, WRITABLE
+from clearloop._engine.wire cimport BLOCKED, REFUSED, SENT, WriteQueue, os_error, receive, transmit, would_block
+
+import warnings
+from asyncio import constants, futures, protocols, selector_events, transports, trsock
+from asyncio.base_events import _set_nodelay
+from asyncio.log import logger
+from inspect import signature
+
+cdef enum:
+    LARGE_READ = 32768       # a read as large as this one makes the next be received in place
+    FRESH_SIZE = 65536       # of the bytes object that is received into; below malloc's threshold for mmap
+    CORK_SIZE = 65536        # what is queued beyond this leaves at once
+
+cdef object BufferedProtocol = protocols.BufferedProtocol
+cdef object stock_transport = selector_events._SelectorSocketTransport
+# Server._attach() and _detach() take the transport from 3.12 on.
+cdef bint server_knows_transports = len(signature(selector_events.base_events.Server._attach).parameters) == 2
+
+
+@cython.final
+cdef class StreamTransport(_FlowControlMixin):
+    """A connected stream socket; asyncio.Transport's contract."""
+
+    _start_tls_compatible = True
+    _sendfile_compatible = constants._SendfileMode.TRY_NATIVE
+
+    cdef int update_interest(self) except -1:
+        cdef uint32_t interest = WRITABLE if self.waits_writable else 0
+        if self.read_side == READING and self.life == OPEN:
+            interest |= READABLE
+        if interest == 0:
+            return self.core.poller.disown(self.fd)
+        self.core.require_open()
+        return self.core.poller.own(self.fd, self, on_event, interest)
+
+    # -- reading
+
+    cdef int read_ready(self) except -1:
+        if self.is_buffered:
+            return self.read_into_protocol()
+        if self.last_read >= LARGE_READ:
+            return self.read_fresh()
+        return self.read_shared()
+
+    cdef int read_shared(self) except -1:
+        cdef ssize_t received = receive(self.fd, self.core.read_buffer, READ_BUFFER_SIZE)
+        if received <= 0:
+            return self.end_read(received)
+        self.last_read = received
+        return self.deliver(PyBytes_FromStringAndSize(self.core.read_buffer, received))
+
+    cdef int read_fresh(self) except -1:
+        cdef PyObject* data = new_bytes(NULL, FRESH_SIZE)
+        cdef ssize_t received
+        if data == NULL:
+            raise MemoryError
+        received = receive(self.fd, PyBytes_AS_STRING(<object>data), FRESH_SIZE)
+        if received <= 0:
+            Py_DECREF(<object>data)
+            return self.end_read(received)
+        self.last_read = received
+        if received < FRESH_SIZE:
+            resize_bytes(&data, received)
+        result = <object>data
+        Py_DECREF(result)
+        return self.deliver(result)
+
+    cdef int deliver(self, object data) except -1:
+        cdef object data_received = self.data_received
+        cdef object context = self.context
+        cdef PyObject* result = NULL
+        if data_received is None:
+            return self.fail(missing_method(self.protocol, "data_received"),
+                             "Fatal error: protocol.data_received() call failed.")
+        if PyContext_Enter(context) == 0:
+            result = call_one_arg(data_received, data)
+            PyContext_Exit(context)
+        if result == NULL:
+            return self.fail_by_protocol("Fatal error: protocol.data_received() call failed.")
+        Py_DECREF(<object>result)
+        return 0
+
+    cdef int read_into_protocol(self) except -1:
+        cdef Py_buffer view
+        cdef ssize_t received
+        try:
+            buffer = self.context.run(self.get_buffer or self.protocol.get_buffer, -1)
+            if not len(buffer):
+                raise RuntimeError("get_buffer() returned an empty buffer")
+            PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return self.fail(error, "Fatal error: protocol.get_buffer() call failed.")
+        received = receive(self.fd, <char*>view.buf, <size_t>view.len)
+        PyBuffer_Release(&view)
+        if received <= 0:
+            return self.end_read(received)
+        try:
+            self.context.run(self.buffer_updated or self.protocol.buffer_updated, received)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return self.fail(error, "Fatal error: protocol.buffer_updated() call failed.")
+        return 0
+
+    cdef int end_read(self, ssize_t received) except -1:
+        """A read that brought nothing: an error (-1, in errno), or the end of file (0)."""
+        if received < 0:
+            return 0 if would_block() else self.fail(os_error(), "Fatal read error on socket transport")
+        if self.core.debug:
+            logger.debug("%r received EOF", self)
+        try:
+            keep_open = self.context.run(self.protocol.eof_received)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return self.fail(error, "Fatal error: protocol.eof_received() call failed.")
+        if not keep_open:
+            self.close()
+        elif self.life == OPEN:
+            self.read_side = ENDED
+            self.update_interest()
+        return 0
+
+    def _begin_reading(self):
+        if self.read_side == STARTING:
+            self.read_side = READING
+            if self.life == OPEN:
+                self.update_interest()
+
+    def is_reading(self):
+        """Tell whether the transport receives data."""
+        return self.life == OPEN and self.read_side != PAUSED
+
+    def pause_reading(self):
+        """Stop receiving until resume_reading(); nothing when the transport is paused or closing."""
+        if not self.is_reading():
+            return
+        if self.read_side != ENDED:
+            self.read_side = PAUSED
+        self.update_interest()
+        if self.core.debug:
+            logger.debug("%r pauses reading", self)
+
+    def resume_reading(self):
+        """Receive again after pause_reading()."""
+        if self.life != OPEN or self.read_side != PAUSED:
+            return
+        self.read_side = READING
+        self.update_interest()
+        if self.core.debug:
+            logger.debug("%r resumes reading", self)
+
+    # -- writing
+
+    def write(self, data):
+        """Send bytes-like data in the background; data that can change is copied."""
+        self.write_data(data)
+
+    def writelines(self, list_of_data):
+        """Send an iterable of bytes-like objects in the background, together if they fit."""
+        if self.write_side != WRITABLE_SIDE:
+            raise RuntimeError("Cannot call writelines() after write_eof()")
+        if self.empty_waiter is not None:
+            raise RuntimeError("unable to writelines; sendfile is in progress")
+        for data in list_of_data:
+            self.write_data(data)
+
+    cdef int write_data(self, object data) except -1:
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            stock_transport.write(self, data)   # raises its TypeError, in the words of the running Python
+        if self.write_side != WRITABLE_SIDE:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if self.empty_waiter is not None:
+            raise RuntimeError("unable to write; sendfile is in progress")
+        if not PyBytes_CheckExact(data):
+            data = bytes(data)
+        if PyBytes_GET_SIZE(data) == 0:
+            return 0
+        if self.life >= LOST:
+            return self.count_lost_write()
+        return self.write_bytes(data)
+
+    cdef int write_bytes(self, bytes data) except -1:
+        cdef size_t size = PyBytes_GET_SIZE(data)
+        cdef ssize_t sent = 0
+        if self.queue.count == 0 and size >= CORK_SIZE:
+            sent = transmit(self.fd, PyBytes_AS_STRING(data), size)
+            if sent < 0 and not would_block():
+                return self.fail(os_error(), "Fatal write error on socket transport")
+            if sent == <ssize_t>size:
+                return 0
+            self.queue.append(data, max(sent, 0))
+            self.waits_writable = True
+            self.update_interest()
+            return self.pause_protocol_if_full()
+        self.queue.append(data, 0)
+        if self.waits_writable:
+            return self.pause_protocol_if_full()
+        if not self.core.in_step or self.queue.size > self.high or self.queue.size > CORK_SIZE:
+            return self.flush()
+        if not self.is_corked:
+            self.is_corked = True
+            self.core.settle_after_step(self, settle_transport)
+        return 0
+
+    cdef int count_lost_write(self) except -1:
+        if self.lost_writes >= constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES:
+            logger.warning("socket.send() raised exception.")
+        self.lost_writes += 1
+        return 0
+
+    cdef int flush(self) except -1:
+        """Send what is queued, unless the kernel has refused more already."""
+        if self.queue.count == 0 or self.waits_writable or self.life >= LOST:
+            return 0
+        result = self.queue.send_to(self.fd)
+        if result == REFUSED:
+            return self.fail(os_error(), "Fatal write error on socket transport")
+        if result == SENT:
+            return self.after_emptied()
+        self.waits_writable = True
+        self.update_interest()
+        return self.pause_protocol_if_full()
+
+    cdef int write_ready(self) except -1:
+        result = self.queue.send_to(self.fd)
+        if result == REFUSED:
+            return self.fail(os_error(), "Fatal write error on socket transport")
+        self.context.run(self._maybe_resume_protocol)   # may write more
+        if self.queue.count == 0 and self.life < LOST:
+            self.waits_writable = False
+            self.update_interest()
+            self.after_emptied()
+        return 0
+
+    cdef int after_emptied(self) except -1:
+        if self.empty_waiter is not None and not self.empty_waiter.done():
+            self.empty_waiter.set_result(None)
+        if self.life == CLOSING:
+            self.schedule_lost(None)
+        elif self.write_side == FINISHING:
+            self.send_end_of_file()
+        return 0
+
+    def write_eof(self):
+        """Send the end of file after what was written; reading goes on."""
+        if self.life != OPEN or self.write_side != WRITABLE_SIDE:
+            return
+        self.write_side = FINISHING
+        if self.queue.count == 0:
+            self.send_end_of_file()
+        else:
+            self.flush()
+
+    cdef int send_end_of_file(self) except -1:
+        self.write_side = FINISHED
+        if shutdown(self.fd, SHUT_WR) < 0:
+            raise os_error()
+        return 0
+
+    def can_write_eof(self):
+        """Return True: a stream socket can be closed for writing alone."""
+        return True
+
+    def get_write_buffer_size(self):
+        """Return how many bytes the kernel has not taken yet; what is corked is sent first."""
+        self.flush()
+        return self.queue.size
+
+    def set_write_buffer_limits(self, high=None, low=None):
+        """Set the bounds in bytes at which the protocol is told to pause and to resume writing."""
+        self._set_write_buffer_limits(high=high, low=low)
+        self.high = self.high_water
+        self.low = self.low_water
+        self._maybe_pause_protocol()
+
+    cdef int pause_protocol_if_full(self) except -1:
+        if self.queue.size > self.high and self.protocol_paused is False:
+            self._maybe_pause_protocol()
+        return 0
+
+    def _make_empty_waiter(self):
+        if self.empty_waiter is not None:
+            raise RuntimeError("Empty waiter is already set")
+        self.flush()
+        self.empty_waiter = self.core.create_future()
+        if self.queue.count == 0:
+            self.empty_waiter.set_result(None)
+        return self.empty_waiter
+
+    def _reset_empty_waiter(self):
+        self.empty_waiter = None
+
+    # -- the end
+
+    def close(self):
+        """Close after what was written is sent; no more data is received."""
+        if self.life != OPEN:
+            return
+        self.life = CLOSING
+        if self.queue.count == 0:
+            self.schedule_lost(None)
+            return
+        self.update_interest()
+        self.flush()
+
+    def abort(self):
+        """Close at once; what was not sent is lost."""
+        self._force_close(None)
+
+    def _force_close(self, error):
+        if self.life >= LOST:
+            return
+        self.queue.clear()
+        self.schedule_lost(error)
+
+    cdef int schedule_lost(self, object error) except -1:
+        self.life = LOST
+        self.waits_writable = False
+        self.lost_writes = 1
+        self.core.poller.disown(self.fd)
+        self.core.call_soon(self._call_connection_lost, error, context=self.start_context)
+        return 0
+
+    cdef int fail(self, object error, str message) except -1:
+        if not isinstance(error, OSError):
+            self.core.call_exception_handler({
+                "message": message,
+                "exception": error,
+                "transport": self,
+                "protocol": self.protocol,
+            })
+        elif self.core.debug:
+            logger.debug("%r: %s", self, message, exc_info=error)
+        waiter = self.empty_waiter
+        self._force_close(error)
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+        return 0
+
+    cdef int fail_by_protocol(self, str message) except -1:
+        cdef object error = PyErr_GetRaisedException()
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            raise error
+        return self.fail(error, message)
+
+    def _fatal_error(self, exc, message="Fatal error on transport"):
+        self.fail(exc, message)
+
+    def _call_connection_lost(self, error):
+        sock, protocol, server, waiter = self.sock, self.protocol, self.server, self.empty_waiter
+        try:
+            protocol.connection_lost(error)
+        finally:
+            self.life = CLOSED
+            self.sock = self.protocol = self.server = self.loop = None
+            self.data_received = self.get_buffer = self.buffer_updated = None
+            sock.close()
+            if server is not None:
+                detach(server, self)
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(ConnectionError("Connection is closed by peer"))
+
+    def __del__(self):
+        if self.sock is not None:
+            warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+            self.sock.close()
+            if self.server is not None:
+                detach(self.server, self)
+
+    # -- what the transport tells about itself
+
+    def set_protocol(self, protocol):
+        """Serve another protocol from now on."""
+        self.protocol = protocol
+        self.is_buffered = isinstance(protocol, BufferedProtocol)
+        # A protocol that lacks a method fails when that method is called, as on asyncio, not here.
+        self.data_received = getattr(protocol, "data_received", None)
+        self.get_buffer = getattr(protocol, "get_buffer", None)
+        self.buffer_updated = getattr(protocol, "buffer_updated", None)
+
+    def get_protocol(self):
+        """Return the protocol that the transport serves."""
+        return self.protocol
+
+    def is_closing(self):
+        """Tell whether the transport is closing or closed."""
+        return self.life != OPEN
+
+    def __repr__(self):
+        state = "" if self.life == OPEN else " closed" if self.life == CLOSED else " closing"
+        if self.life == CLOSED:
+            return f"<{type(self).__name__} closed fd={self.fd}>"
+        read = "polling" if self.read_side == READING and self.life == OPEN else "idle"
+        write = "polling" if self.waits_writable else "idle"
+        return (f"<{type(self).__name__}{state} fd={self.fd} read={read}"
+                f" write=<{write}, bufsize={self.queue.size}>>")
+
+    @property
+    def _sock(self):
+        return self.sock
+
+    @property
+    def _sock_fd(self):
+        return self.fd
+
+    @property
+    def _protocol(self):
+        return self.protocol
+
+    @property
+    def _server(self):
+        return self.server
+
+    @property
+    def _closing(self):
+        return self.life != OPEN
+
+    @property
+    def _conn_lost(self):
+        return self.lost_writes
+
+    @property
+    def _paused(self):
+        return self.read_side == PAUSED
+
+    @property
+    def _eof(self):
+        return self.write_side != WRITABLE_SIDE
+
+    @property
+    def _empty_waiter(self):
+        return self.empty_waiter
+
+
+cdef int on_event(object owner, uint32_t readiness) except -1:
+    cdef StreamTransport transport = <StreamTransport>owner
+    if readiness & (READABLE | FAILED | HUNG_UP) and transport.read_side == READING and transport.life == OPEN:
+        transport.read_ready()
+    if readiness & (WRITABLE | FAILED | HUNG_UP) and transport.waits_writable:
+        transport.write_ready()
+    return 0
+
+
+cdef int settle_transport(object owner) except -1:
+    cdef StreamTransport transport = <StreamTransport>owner
+    transport.is_corked = False
+    return transport.flush()
+
+
+cdef object missing_method(object protocol, str name):
+    try:
+        getattr(protocol, name)
+    except AttributeError as error:
+        return error
+    return AttributeError(f"{protocol!r} had no {name}() when it was set as the transport's protocol.")
+
+
+cdef int detach(object server, object transport) except -1:
+    if server_knows_transports:
+        server._detach(transport)
+    else:
+        server._detach()
+    return 0
+
+
+def make_stream_transport(Core loop not None, sock, protocol, waiter, extra, server, context):
+    """Return a transport that serves protocol on a connected, non-blocking stream socket; it owns the socket from now on.
+
+    connection_made() is scheduled, then reading starts, then waiter (a future or None) gets its result.
+    """
+    cdef StreamTransport transport = StreamTransport.__new__(StreamTransport)
+    count_made(TRANSPORT)
+    transport.sock = sock
+    transport.core = transport.loop = loop
+    transport.fd = sock.fileno()
+    transport.queue = WriteQueue()
+    transport.extra = describe_socket(sock, {} if extra is None else extra)
+    transport.protocol_paused = False
+    transport.set_protocol(protocol)
+    transport.set_write_buffer_limits()
+    transport.start_context = context
+    transport.context = PyContext_CopyCurrent() if context is None else context
+    transport.server = server
+    if server is not None:
+        server._attach(transport) if server_knows_transports else server._attach()
+    loop._transports[transport.fd] = transport
+    _set_nodelay(sock)
+    loop.call_soon(protocol.connection_made, transport, context=context)
+    loop.call_soon(transport._begin_reading, context=context)
+    if waiter is not None:
+        loop.call_soon(futures._set_result_unless_cancelled, waiter, None, context=context)
+    return transport
+
+
+cdef object describe_socket(object sock, dict extra):
+    extra["socket"] = trsock.TransportSocket(sock)
+    try:
+        extra["sockname"] = sock.getsockname()
+    except OSError:
+        extra["sockname"] = None
+    if "peername" not in extra:
+        try:
+            extra["peername"] = sock.getpeername()
+        except OSError:
+            extra["peername"] = None
+    return extra
+
+
+cdef void count_transport_freed() noexcept:
+    count_freed(TRANSPORT)
+
+
+cdef int install() except -1:
+    """Give the class the slots of c/flow_control.h, after a look at whether its fields lie where they look for them."""
+    count_made(TRANSPORT)
+    cdef StreamTransport probe = StreamTransport.__new__(StreamTransport)
+    # The base's struct, the pointer to the C methods, the object fields (None in a new object), the weak references.
+    cdef Py_ssize_t first = sizeof(FlowControl) + sizeof(void*)
+    cdef PyObject** fields = <PyObject**>(<char*><PyObject*>probe + first)
+    cdef int i
+    for i in range(OBJECT_FIELDS):
+        if fields[i] != Py_None:
+            raise ImportError(f"Object field {i} of the native transport is not where it was expected.")
+    if fields[OBJECT_FIELDS] != NULL:
+        raise ImportError("The weak references of the native transport are not where they were expected.")
+    return install_slots(
+        StreamTransport, transports._FlowControlMixin, first, OBJECT_FIELDS,
+        first + OBJECT_FIELDS * sizeof(PyObject*), count_transport_freed)
+
+install()

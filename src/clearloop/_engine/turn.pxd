@@ -1,0 +1,25 @@
+"""The loop as it runs: one turn after the other."""
+
+from libc.stdint cimport int64_t
+from cpython.ref cimport PyObject
+
+from clearloop._engine.core cimport Core
+from clearloop._engine.poller cimport Event, Watch
+from clearloop._engine.ready cimport ReadyEntry
+
+
+cdef enum:
+    POLL_SKIP_NS = 25000       # with work ready, the kernel is not asked again within this time
+    LONGEST_SLEEP_MS = 86400000
+
+
+cdef class LoopCore(Core):
+    cdef int run_turn(self) except -1
+    cdef int poll(self) except -1                  # the number of events collected
+    cdef int poll_timeout_ms(self) except? -2      # 0: do not sleep; -1: sleep until an event
+    cdef int run_io(self, int count) except -1
+    cdef int take_due_timers(self) except -1
+    cdef int run_ready(self) except -1
+    cdef int run_step(self, object handle) except -1
+    cdef int end_step(self, int64_t ready_since_ns, object handle) except -1
+    cdef int schedule_handles(self, Watch* watch, Event event) except -1

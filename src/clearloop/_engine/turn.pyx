@@ -1,0 +1,185 @@
+"""One turn of the loop, in the order in which it happens. There is no second loop, also not for debug mode.
+
+Lives here: the turn, running steps, starting and ending run_forever().
+Not here: what steps do (handle, transport, acceptor), what is ready (ready, timers, poller).
+
+Invariants:
+ 1. A step ends with what it wrote sent (settle) and accounted for (ledger), before the next begins.
+ 2. A turn runs the steps that were ready when it came to them; what they schedule runs in the next turn.
+ 3. SystemExit and KeyboardInterrupt leave the turn at once; every step not yet run stays ready.
+ 4. While sleeping is set, whoever adds work wakes the poller; it is set before signals are checked for the last time.
+"""
+
+from cpython.ref cimport PyObject, Py_DECREF
+from libc.math cimport ceil
+from libc.stdint cimport int64_t
+
+from clearloop._engine.c.python cimport PyErr_CheckSignals
+from clearloop._engine.clock cimport now_ns, to_seconds
+from clearloop._engine.core cimport Core
+from clearloop._engine.handle cimport Handle, TimerHandle
+from clearloop._engine.poller cimport FAILED, HUNG_UP, READABLE, WRITABLE, Event, Watch
+from clearloop._engine.ready cimport ReadyEntry
+
+
+cdef class LoopCore(Core):
+    """The native part of clearloop.EventLoop."""
+
+    cdef int run_turn(self) except -1:
+        cdef int events = self.poll()
+        if events:
+            self.run_io(events)
+        if self.timers.count:
+            self.take_due_timers()
+        if self.ready.count:
+            self.run_ready()
+        self.ledger.turns += 1
+        return 0
+
+    cdef int poll(self) except -1:
+        cdef int timeout_ms = self.poll_timeout_ms()
+        cdef int events
+        if timeout_ms == 0 and self.ready.count and (
+                self.ledger.boundary_ns - self.ledger.last_poll_ns < POLL_SKIP_NS):
+            return 0
+        self.in_step = False
+        self.sleeping = timeout_ms != 0
+        try:
+            PyErr_CheckSignals()
+            if self.ready.count or self.stopping:
+                timeout_ms = 0
+            events = self.poller.wait(timeout_ms)
+            self.ledger.end_poll(timeout_ms != 0)
+            if events == 0:
+                PyErr_CheckSignals()
+        finally:
+            self.sleeping = False
+        self.in_step = True
+        return events
+
+    cdef int poll_timeout_ms(self) except? -2:
+        cdef double wait_s
+        if self.ready.count or self.stopping:
+            return 0
+        if self.timers.count == 0:
+            return -1
+        wait_s = self.timers.entries[0].when_s - (
+            to_seconds(self.ledger.boundary_ns) if self.clock_is_native else self.now_s())
+        if wait_s <= 0:
+            return 0
+        # Rounded up: a timer is late by less than a millisecond, but never early.
+        return <int>ceil(min(wait_s * 1000, <double>LONGEST_SLEEP_MS))
+
+    cdef int run_io(self, int count) except -1:
+        cdef Event event
+        cdef Watch* watch
+        cdef int i
+        for i in range(count):
+            event = self.poller.events[i]
+            watch = self.poller.find(event.fd)
+            if watch == NULL or watch.generation != event.generation or watch.interest == 0:
+                continue
+            if watch.on_event == NULL:
+                self.schedule_handles(watch, event)
+                continue
+            watch.on_event(<object>watch.owner, event.readiness & (watch.interest | FAILED | HUNG_UP))
+            self.end_step(self.ledger.last_poll_ns, None)
+        return 0
+
+    cdef int schedule_handles(self, Watch* watch, Event event) except -1:
+        cdef PyObject* reader = watch.reader
+        cdef PyObject* writer = watch.writer
+        if reader != NULL and event.readiness & ~<unsigned int>WRITABLE:
+            if (<Handle>reader).is_cancelled:
+                self._remove_reader(event.fd)
+            else:
+                self.ready.push(<object>reader, self.ledger.last_poll_ns)
+        if writer != NULL and event.readiness & ~<unsigned int>READABLE:
+            if (<Handle>writer).is_cancelled:
+                self._remove_writer(event.fd)
+            else:
+                self.ready.push(<object>writer, self.ledger.last_poll_ns)
+        return 0
+
+    cdef int take_due_timers(self) except -1:
+        cdef TimerHandle handle
+        cdef int64_t since_ns
+        cdef double until_s = self.clock_resolution_s + (
+            to_seconds(self.ledger.boundary_ns) if self.clock_is_native else self.now_s())
+        while self.timers.count and self.timers.entries[0].when_s < until_s:
+            handle = self.timers.pop()
+            since_ns = self.ledger.boundary_ns
+            if self.clock_is_native and not self.ledger.slept:
+                # Due while the loop was busy: late since its deadline. After a sleep the kernel woke us for it.
+                since_ns = <int64_t>(handle.when_s * 1e9)
+            self.ready.push(handle, since_ns)
+        return 0
+
+    cdef int run_ready(self) except -1:
+        cdef Py_ssize_t remaining = self.ready.count
+        cdef ReadyEntry entry
+        if remaining > self.ledger.deepest:
+            self.ledger.deepest = remaining
+        while remaining and self.ready.count:
+            remaining -= 1
+            entry = self.ready.pop()
+            handle = <object>entry.handle
+            Py_DECREF(handle)
+            if self.run_step(handle):
+                self.end_step(entry.since_ns, handle)
+        return 0
+
+    cdef int run_step(self, object handle) except -1:
+        """Run a handle; 0 when it was cancelled, so that there was no step."""
+        if self.debug:
+            self.current_handle = handle
+        if type(handle) is Handle or type(handle) is TimerHandle:
+            if (<Handle>handle).is_cancelled:
+                return 0
+            (<Handle>handle).run()
+        else:
+            if handle._cancelled:
+                return 0
+            handle._run()
+        return 1
+
+    cdef int end_step(self, int64_t ready_since_ns, object handle) except -1:
+        cdef int64_t duration_ns
+        if self.unsettled_count:
+            self.settle()
+        duration_ns = self.ledger.end_step(ready_since_ns)
+        if self.debug:
+            self.current_handle = None
+            if handle is not None and duration_ns >= self.slow_callback_duration * 1e9:
+                self._log_slow_step(handle, to_seconds(duration_ns))
+        return 0
+
+    def run_forever(self):
+        """Run until stop() is called."""
+        self._run_forever_setup()
+        self.ledger.begin_running()
+        self.in_step = True
+        try:
+            while True:
+                self.run_turn()
+                if self.stopping:
+                    break
+        finally:
+            self.in_step = False
+            try:
+                self.settle()
+            finally:
+                self.ledger.end_running()
+                self._run_forever_cleanup()
+
+    def _run_once(self):
+        """Run one turn."""
+        self.ledger.boundary_ns = now_ns()
+        self.run_turn()
+
+    def statistics(self):
+        """Return a clearloop.facts.LoopStatistics of everything since the loop was made."""
+        return self.ledger.statistics(self.ready.count, self.timers.count)
+
+    def _poller_name(self):
+        return self.poller.name()

@@ -1,0 +1,34 @@
+"""Bytes on their way into a socket, and the system calls that move bytes."""
+
+from cpython.ref cimport PyObject
+
+
+cdef enum SendResult:
+    SENT         # everything
+    BLOCKED      # the kernel took what it could
+    REFUSED      # an error, in errno
+
+
+cdef struct Chunk:
+    PyObject* data         # exact bytes, owned
+    const char* start      # what is left of it
+    size_t size
+
+
+cdef class WriteQueue:
+    cdef Chunk* chunks
+    cdef Py_ssize_t first          # index of the oldest chunk
+    cdef Py_ssize_t count
+    cdef Py_ssize_t capacity
+    cdef readonly size_t size      # bytes in all chunks
+
+    cdef int append(self, bytes data, size_t skip) except -1
+    cdef SendResult send_to(self, int fd) noexcept
+    cdef void drop(self, size_t sent) noexcept
+    cdef void clear(self) noexcept
+
+
+cdef ssize_t receive(int fd, char* buffer, size_t size) noexcept       # -1: an error, in errno
+cdef ssize_t transmit(int fd, const char* data, size_t size) noexcept  # -1: an error, in errno
+cdef bint would_block() noexcept
+cdef object os_error()                                                 # the OSError of errno

@@ -1,0 +1,1 @@
+"""The asyncio face: the event loop class, how it is chosen, run and installed."""

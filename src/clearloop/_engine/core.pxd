@@ -34,6 +34,7 @@ cdef class Core:
     cdef object thread_id          # of the thread in run_forever(), else None
     cdef object clock              # time.monotonic unless somebody replaced loop.time
     cdef object task_factory
+    cdef dict file_objects         # {fd: the file object it was given as to add_reader() or add_writer()}
     cdef object current_handle     # the handle being run; debug mode only
     cdef public double slow_callback_duration    # seconds; debug mode logs steps that take as long
     cdef double clock_resolution_s
@@ -55,6 +56,7 @@ cdef class Core:
     cdef int64_t ready_since(self) noexcept
     cdef object make_timer(
         self, double when_s, object callback, PyObject* const* arguments, Py_ssize_t count, object context)
+    cdef int fd_of(self, object file_object, bint adding) except -1
     cdef int wake(self) except -1
     cdef int settle_after_step(self, object owner, settle_function settle) except -1
     cdef int settle(self) except -1

@@ -21,11 +21,12 @@ from clearloop._engine.clock cimport now_ns, to_seconds
 from clearloop._engine.counters cimport LOOP, count_freed, count_made
 from clearloop._engine.handle cimport Handle, TimerHandle, new_handle, new_timer, remember_source
 from clearloop._engine.ledger cimport Ledger
-from clearloop._engine.poller cimport READABLE, WRITABLE, Poller
+from clearloop._engine.poller cimport READABLE, WRITABLE, Poller, Watch
 from clearloop._engine.ready cimport ReadyQueue
 from clearloop._engine.timers cimport TimerHeap
 
 import asyncio
+import selectors
 import time
 
 # Bound at import: clearloop.install() may put our loop under the stock loop's name later.
@@ -43,6 +44,7 @@ cdef class Core:
     def __cinit__(self, *args, **kwargs):
         self.ready = ReadyQueue()
         self.timers = TimerHeap()
+        self.file_objects = {}
         self.ledger = Ledger()
         self.clock = monotonic
         self.clock_is_native = True
@@ -139,20 +141,40 @@ cdef class Core:
 
     # -- readers and writers
 
-    def _add_reader(self, int fd, callback, *args, context=None):
+    def _add_reader(self, fd, callback, *args, context=None):
         return self._watch(fd, READABLE, callback, args, context)
 
-    def _add_writer(self, int fd, callback, *args, context=None):
+    def _add_writer(self, fd, callback, *args, context=None):
         return self._watch(fd, WRITABLE, callback, args, context)
 
-    def _remove_reader(self, int fd):
-        return self._unwatch(fd, READABLE)
+    def _remove_reader(self, fd):
+        return not self.closed and self._unwatch(self.fd_of(fd, False), READABLE)
 
-    def _remove_writer(self, int fd):
-        return self._unwatch(fd, WRITABLE)
+    def _remove_writer(self, fd):
+        return not self.closed and self._unwatch(self.fd_of(fd, False), WRITABLE)
 
-    def _watch(self, int fd, int side, callback, tuple args, context):
+    cdef int fd_of(self, object file_object, bint adding) except -1:
+        """The number of a fd or of an object with fileno(); a closed object is found by what it was added as."""
+        cdef int fd
+        if isinstance(file_object, int):
+            fd = file_object
+            if fd < 0:
+                raise ValueError(f"Invalid file descriptor: {fd}")
+            return fd
+        try:
+            fd = selectors._fileobj_to_fd(file_object)
+        except ValueError:
+            for known, added in self.file_objects.items():
+                if added is file_object and not adding:
+                    return known
+            raise
+        if adding:
+            self.file_objects[fd] = file_object
+        return fd
+
+    def _watch(self, file_object, int side, callback, tuple args, context):
         self.require_open()
+        cdef int fd = self.fd_of(file_object, True)
         handle = new_handle(self, callback, NULL, 0, context)
         handle.argument_count = len(args)
         handle.arguments = args[0] if len(args) == 1 else args
@@ -164,22 +186,24 @@ cdef class Core:
         return handle
 
     def _unwatch(self, int fd, int side):
-        if self.closed or self.poller.find(fd) == NULL:
-            return False
-        watch = self.poller.find(fd)
-        if (watch.reader if side == READABLE else watch.writer) == NULL:
+        cdef Watch* watch = self.poller.find(fd)
+        if watch == NULL or (watch.reader if side == READABLE else watch.writer) == NULL:
             return False
         self.poller.set_handle(fd, side, None).cancel()
+        if watch.interest == 0:
+            self.file_objects.pop(fd, None)
         return True
 
     def _watched(self):
-        """Return {fd: (reader or owner, writer or owner)} of every fd that the kernel watches for this loop."""
+        """Return {fd: (file object, reader or owner, writer or owner)} of what the kernel watches for this loop."""
         cdef int fd
+        cdef Watch* watch
         found = {}
         for fd in range(<int>self.poller.capacity):
             watch = self.poller.find(fd)
             if watch.interest:
                 found[fd] = (
+                    self.file_objects.get(fd, fd),
                     watched_by(watch.owner, watch.reader) if watch.interest & READABLE else None,
                     watched_by(watch.owner, watch.writer) if watch.interest & WRITABLE else None,
                 )

@@ -21,9 +21,9 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromSt
 from cpython.ref cimport PyObject, Py_DECREF
 from libc.stdint cimport uint32_t
 
-from clearloop._engine.c.flow_control cimport FlowControl, _FlowControlMixin, install_slots
+from clearloop._engine.c.flow_control cimport FlowControl, _FlowControlMixin, fill_base, install_slots
 from clearloop._engine.c.python cimport (
-    PyContext_CopyCurrent, PyContext_Enter, PyContext_Exit, PyErr_GetRaisedException, Py_None, call_one_arg, new_bytes,
+    PyContext_CopyCurrent, PyContext_Exit, enter_context, PyErr_GetRaisedException, Py_None, call_one_arg, new_bytes,
     resize_bytes)
 from clearloop._engine.c.sys_socket cimport SHUT_WR, shutdown
 from clearloop._engine.core cimport READ_BUFFER_SIZE, Core
@@ -31,9 +31,9 @@ from clearloop._engine.counters cimport TRANSPORT, count_freed, count_made
 from clearloop._engine.poller cimport FAILED, HUNG_UP, READABLE, WRITABLE
 from clearloop._engine.wire cimport BLOCKED, REFUSED, SENT, WriteQueue, os_error, receive, transmit, would_block
 
+import socket
 import warnings
 from asyncio import constants, futures, protocols, selector_events, transports, trsock
-from asyncio.base_events import _set_nodelay
 from asyncio.log import logger
 from inspect import signature
 
@@ -44,6 +44,8 @@ cdef enum:
 
 cdef object BufferedProtocol = protocols.BufferedProtocol
 cdef object stock_transport = selector_events._SelectorSocketTransport
+# Until 3.11 writelines() was a join and a write, with a join's errors.
+cdef bint stock_has_writelines = "writelines" in vars(stock_transport)
 # Server._attach() and _detach() take the transport from 3.12 on.
 cdef bint server_knows_transports = len(signature(selector_events.base_events.Server._attach).parameters) == 2
 
@@ -98,14 +100,11 @@ cdef class StreamTransport(_FlowControlMixin):
 
     cdef int deliver(self, object data) except -1:
         cdef object data_received = self.data_received
-        cdef object context = self.context
-        cdef PyObject* result = NULL
+        cdef PyObject* result
         if data_received is None:
             return self.fail(missing_method(self.protocol, "data_received"),
                              "Fatal error: protocol.data_received() call failed.")
-        if PyContext_Enter(context) == 0:
-            result = call_one_arg(data_received, data)
-            PyContext_Exit(context)
+        result = call_one_arg(data_received, data)
         if result == NULL:
             return self.fail_by_protocol("Fatal error: protocol.data_received() call failed.")
         Py_DECREF(<object>result)
@@ -115,7 +114,7 @@ cdef class StreamTransport(_FlowControlMixin):
         cdef Py_buffer view
         cdef ssize_t received
         try:
-            buffer = self.context.run(self.get_buffer or self.protocol.get_buffer, -1)
+            buffer = (self.get_buffer or self.protocol.get_buffer)(-1)
             if not len(buffer):
                 raise RuntimeError("get_buffer() returned an empty buffer")
             PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
@@ -128,7 +127,7 @@ cdef class StreamTransport(_FlowControlMixin):
         if received <= 0:
             return self.end_read(received)
         try:
-            self.context.run(self.buffer_updated or self.protocol.buffer_updated, received)
+            (self.buffer_updated or self.protocol.buffer_updated)(received)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -142,7 +141,7 @@ cdef class StreamTransport(_FlowControlMixin):
         if self.core.debug:
             logger.debug("%r received EOF", self)
         try:
-            keep_open = self.context.run(self.protocol.eof_received)
+            keep_open = self.protocol.eof_received()
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -195,7 +194,11 @@ cdef class StreamTransport(_FlowControlMixin):
             raise RuntimeError("Cannot call writelines() after write_eof()")
         if self.empty_waiter is not None:
             raise RuntimeError("unable to writelines; sendfile is in progress")
-        for data in list_of_data:
+        if not stock_has_writelines:
+            self.write_data(b"".join(list_of_data))
+            return
+        # All are looked at before the first is written, so that an error writes nothing.
+        for data in [item if PyBytes_CheckExact(item) else bytes(memoryview(item)) for item in list_of_data]:
             self.write_data(data)
 
     cdef int write_data(self, object data) except -1:
@@ -259,7 +262,7 @@ cdef class StreamTransport(_FlowControlMixin):
         result = self.queue.send_to(self.fd)
         if result == REFUSED:
             return self.fail(os_error(), "Fatal write error on socket transport")
-        self.context.run(self._maybe_resume_protocol)   # may write more
+        self._maybe_resume_protocol()   # may write more
         if self.queue.count == 0 and self.life < LOST:
             self.waits_writable = False
             self.update_interest()
@@ -467,18 +470,30 @@ cdef class StreamTransport(_FlowControlMixin):
 
 
 cdef int on_event(object owner, uint32_t readiness) except -1:
+    """Serve an event inside the transport's context, in which protocol methods run and callbacks are scheduled."""
     cdef StreamTransport transport = <StreamTransport>owner
-    if readiness & (READABLE | FAILED | HUNG_UP) and transport.read_side == READING and transport.life == OPEN:
-        transport.read_ready()
-    if readiness & (WRITABLE | FAILED | HUNG_UP) and transport.waits_writable:
-        transport.write_ready()
+    cdef object context = transport.context
+    enter_context(context)
+    try:
+        if readiness & (READABLE | FAILED | HUNG_UP) and transport.read_side == READING and transport.life == OPEN:
+            transport.read_ready()
+        if readiness & (WRITABLE | FAILED | HUNG_UP) and transport.waits_writable:
+            transport.write_ready()
+    finally:
+        PyContext_Exit(context)
     return 0
 
 
 cdef int settle_transport(object owner) except -1:
     cdef StreamTransport transport = <StreamTransport>owner
+    cdef object context = transport.context
     transport.is_corked = False
-    return transport.flush()
+    enter_context(context)
+    try:
+        transport.flush()
+    finally:
+        PyContext_Exit(context)
+    return 0
 
 
 cdef object missing_method(object protocol, str name):
@@ -504,6 +519,7 @@ def make_stream_transport(Core loop not None, sock, protocol, waiter, extra, ser
     """
     cdef StreamTransport transport = StreamTransport.__new__(StreamTransport)
     count_made(TRANSPORT)
+    fill_base(transport)
     transport.sock = sock
     transport.core = transport.loop = loop
     transport.fd = sock.fileno()
@@ -518,7 +534,9 @@ def make_stream_transport(Core loop not None, sock, protocol, waiter, extra, ser
     if server is not None:
         server._attach(transport) if server_knows_transports else server._attach()
     loop._transports[transport.fd] = transport
-    _set_nodelay(sock)
+    if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM:
+        # Also where the protocol number was left at 0, which asyncio's own check passes over.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     loop.call_soon(protocol.connection_made, transport, context=context)
     loop.call_soon(transport._begin_reading, context=context)
     if waiter is not None:

@@ -27,12 +27,14 @@ cdef class LoopCore(Core):
 
     cdef int run_turn(self) except -1:
         cdef int events = self.poll()
-        if events:
-            self.run_io(events)
+        cdef Py_ssize_t due
         if self.timers.count:
             self.take_due_timers()
-        if self.ready.count:
-            self.run_ready()
+        due = self.ready.count
+        if events:
+            due += self.run_io(events)
+        if due:
+            self.run_ready(due)
         self.ledger.turns += 1
         return 0
 

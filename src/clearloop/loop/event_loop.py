@@ -11,7 +11,6 @@ import os
 import selectors
 import sys
 from asyncio import base_events, constants, sslproto
-from asyncio.log import logger
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +73,7 @@ class EventLoop(LoopCore, RunForeverSteps, asyncio.SelectorEventLoop):
             del selector
 
     def _log_slow_step(self, handle: asyncio.Handle, duration_s: float) -> None:
-        logger.warning("Executing %s took %.3f seconds", base_events._format_handle(handle), duration_s)
+        base_events.logger.warning("Executing %s took %.3f seconds", base_events._format_handle(handle), duration_s)
 
     # -- connections: the standard library prepares the sockets, the native transports serve them
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     class Watching(Protocol):
         """A loop that tells which fds its poller watches."""
 
-        def _watched(self) -> dict[int, tuple[Any, Any]]: ...
+        def _watched(self) -> dict[int, tuple[Any, Any, Any]]: ...
 
 
 __all__ = ["SelectorFace"]
 
 
 class SelectorFace(selectors.BaseSelector):
-    """The fds that a loop's poller watches, each with its (reader, writer)."""
+    """The fds that a loop's poller watches, each key's data its (reader, writer)."""
 
     def __init__(self, loop: Watching) -> None:
         self._loop = loop
@@ -31,14 +31,19 @@ class SelectorFace(selectors.BaseSelector):
         """Return {fd: key} of what is watched now."""
         return {
             fd: selectors.SelectorKey(
+                file_object,
                 fd,
-                fd,
-                (selectors.EVENT_READ if watched[0] is not None else 0)
-                | (selectors.EVENT_WRITE if watched[1] is not None else 0),
-                watched,
+                (selectors.EVENT_READ if reader is not None else 0)
+                | (selectors.EVENT_WRITE if writer is not None else 0),
+                (reader, writer),
             )
-            for fd, watched in self._loop._watched().items()
+            for fd, (file_object, reader, writer) in self._loop._watched().items()
         }
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        """Return the key of a watched fd or file object; KeyError when it is not watched."""
+        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+        return super().get_key(fd)
 
     def close(self) -> None:
         """Do nothing: the loop closes its poller."""

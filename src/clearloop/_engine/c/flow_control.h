@@ -30,6 +30,12 @@ static struct {
     void (*freed)(void); /* counts, in debug builds */
 } clearloop_own;
 
+/* A new object's base slots are NULL, which code compiled by Cython would dereference: fill them before anything else. */
+static void clearloop_fill_base(PyObject *self) {
+    PyObject **fields = &((clearloop_flow_control *)self)->extra;
+    for (Py_ssize_t i = 0; i < CLEARLOOP_BASE_REFERENCES; i++) fields[i] = Py_NewRef(Py_None);
+}
+
 static int clearloop_visit_run(PyObject **first, Py_ssize_t count, visitproc visit, void *arg) {
     for (Py_ssize_t i = 0; i < count; i++) Py_VISIT(first[i]);
     return 0;

@@ -12,6 +12,8 @@ cdef extern from "c/flow_control.h":
         cdef object low_water
         cdef object protocol_paused
 
+    void fill_base "clearloop_fill_base"(object transport) noexcept
+
     int install_slots "clearloop_install_slots"(
         object native_class, object base, Py_ssize_t offset, Py_ssize_t count,
         Py_ssize_t weak_references_offset, void (*freed)() noexcept) except -1

@@ -21,6 +21,7 @@ cdef extern from "c/compat.h":
     # Both return -1 with an exception set; noexcept lets the caller choose where to look.
     int PyContext_Enter(object) noexcept
     int PyContext_Exit(object) noexcept
+    int enter_context "PyContext_Enter"(object) except -1
 
     PyObject* call_no_args "PyObject_CallNoArgs"(object) noexcept
     PyObject* call_one_arg "PyObject_CallOneArg"(object, object) noexcept

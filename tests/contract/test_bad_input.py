@@ -241,6 +241,7 @@ def test_a_wrong_call_fails_as_on_asyncio_and_the_loop_goes_on(
 
 
 NOT_ERRORS = {"closed loop: stop", "closed loop: create_future", "transport: unknown extra information"}
+NOT_ERRORS |= {"transport: writelines [b'x', None]"}  # Python 3.14 skips what is empty
 
 
 @pytest.mark.parametrize("name", sorted(set(CASES) - NOT_ERRORS))

@@ -106,7 +106,7 @@ def test_what_is_no_bytes_is_refused(run: Run) -> None:
 
 
 @pytest.mark.parametrize("ending", ["close", "abort"])
-def test_sending_after_the_end_is_dropped(run: Run, ending: str) -> None:
+def test_an_ended_endpoint_is_closing_and_lost_once(run: Run, ending: str) -> None:
     async def main() -> None:
         sink = await endpoint(local_addr=("127.0.0.1", 0))
         client = await endpoint(remote_addr=sink.transport.get_extra_info("sockname"))
@@ -115,6 +115,7 @@ def test_sending_after_the_end_is_dropped(run: Run, ending: str) -> None:
         for _ in range(5):
             await asyncio.sleep(0)
         assert client.transport.is_closing()
+        assert client.lost == [None]
         await end(sink)
 
     run(main)

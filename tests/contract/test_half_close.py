@@ -109,7 +109,7 @@ def test_unread_bytes_of_a_peer_that_hung_up_arrive_before_the_end(run: Run, pai
     run(main)
 
 
-def test_a_hang_up_does_not_spin_a_paused_transport(run: Run) -> None:
+def test_a_hang_up_is_not_told_to_a_paused_protocol(run: Run) -> None:
     async def main() -> None:
         ours, peer = unix_pair()
         protocol = Recorder()

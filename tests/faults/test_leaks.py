@@ -1,7 +1,7 @@
 """Nothing grows: loops made and closed, connections made and ended, so many that a leak of one each shows.
 
-Bounds: descriptors and tasks not by one; resident memory by at most 8 MiB after the warm-up: 400 bytes for each
-of 20,000 connections, 16 KiB for each of 500 loops (allocators keep arenas, so the bound is not zero).
+Bounds: descriptors and tasks not by one; resident memory by at most 8 MiB after the warm-up, which is 400
+bytes for each of 20,000 connections. Allocators keep arenas, so the bound is not zero.
 """
 
 from __future__ import annotations

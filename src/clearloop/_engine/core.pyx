@@ -19,7 +19,7 @@ from clearloop._engine.c.fastcall cimport install_methods
 from clearloop._engine.c.python cimport PyTypeObject, call_for_object, traverseproc, visitproc
 from clearloop._engine.clock cimport now_ns, to_seconds
 from clearloop._engine.counters cimport LOOP, count_freed, count_made
-from clearloop._engine.handle cimport Handle, TimerHandle, new_handle, new_timer, remember_source
+from clearloop._engine.handle cimport Handle, TimerHandle, new_handle, new_timer, remember_source, set_leave_heap
 from clearloop._engine.ledger cimport Ledger
 from clearloop._engine.poller cimport READABLE, WRITABLE, Poller, Watch
 from clearloop._engine.ready cimport ReadyQueue
@@ -229,14 +229,13 @@ cdef class Core:
 
     cdef int settle(self) except -1:
         # From the last to the first, each taken off before it runs: it may register anew, or raise KeyboardInterrupt.
-        cdef Unsettled entry
+        cdef Unsettled* entry
         while self.unsettled_count:
             self.unsettled_count -= 1
-            entry = self.unsettled[self.unsettled_count]
-            try:
-                entry.settle(<object>entry.owner)
-            finally:
-                Py_DECREF(<object>entry.owner)
+            entry = &self.unsettled[self.unsettled_count]
+            owner = <object>entry.owner
+            Py_DECREF(owner)
+            entry.settle(owner)
         return 0
 
     # -- garbage collection
@@ -420,6 +419,12 @@ cdef object schedule_at(object loop, PyObject* const* arguments, Py_ssize_t coun
 
 
 install_methods(Core, schedule_soon, schedule_later, schedule_at)
+
+
+cdef int leave_heap(TimerHandle handle) except -1:
+    return (<Core>handle.loop).timers.remove_at(handle.heap_index)
+
+set_leave_heap(leave_heap)
 
 
 # What Cython generates visits and clears the object fields; the C arrays of the parts are ours to add.

@@ -8,15 +8,13 @@ cdef class Handle:
     cdef object arguments          # None; the argument itself when there is one; else a tuple
     cdef object context            # the contextvars.Context that the callback runs in
     cdef object loop               # for the exception handler and for debug mode
-    cdef object source_traceback   # where it was made; debug mode only
-    cdef object cancelled_repr     # what it was before cancel(); debug mode only
+    cdef object debug_notes        # None, or a DebugNotes in debug mode
     cdef Py_ssize_t argument_count
     cdef bint is_cancelled
     cdef object __weakref__
     # A TimerHandle's; here so that both classes have one size, which lets them share one freelist.
     cdef double when_s
     cdef Py_ssize_t heap_index     # NOT_IN_HEAP when it is due, cancelled or cleared
-    cdef object heap               # the TimerHeap to leave on cancel(); None when it is in none
 
     cdef int run(self) except -1               # raises SystemExit and KeyboardInterrupt; reports everything else
     cdef PyObject* call(self) noexcept         # the callback's result; NULL with an exception set
@@ -28,8 +26,17 @@ cdef class TimerHandle(Handle):
     pass
 
 
+cdef class DebugNotes:
+    cdef object source_traceback   # where the handle was made
+    cdef object cancelled_repr     # what it was before cancel()
+
+
 cdef enum:
     NOT_IN_HEAP = -1
+
+# How a timer that is cancelled leaves the heap of its loop: the core, which knows both, sets it.
+ctypedef int (*leave_function)(TimerHandle handle) except -1
+cdef int set_leave_heap(leave_function leave) noexcept
 
 cdef Handle new_handle(object loop, object callback, PyObject* const* arguments, Py_ssize_t count, object context)
 cdef TimerHandle new_timer(

@@ -64,15 +64,16 @@ cdef class Handle:
             "exception": error,
             "handle": self,
         }
-        if self.source_traceback:
-            report["source_traceback"] = self.source_traceback
+        if self._source_traceback:
+            report["source_traceback"] = self._source_traceback
         self.loop.call_exception_handler(report)
         return 0
 
     cdef int mark_cancelled(self) except -1:
         self.is_cancelled = True
         if self.loop.get_debug():
-            self.cancelled_repr = repr(self)
+            words = repr(self)
+            notes_of(self).cancelled_repr = words
         self.callback = None
         self.arguments = None
         self.argument_count = 0
@@ -99,8 +100,8 @@ cdef class Handle:
         return asyncio.Handle._repr_info(self)
 
     def __repr__(self):
-        if self.cancelled_repr is not None:
-            return self.cancelled_repr
+        if self._repr is not None:
+            return self._repr
         return f"<{' '.join(self._repr_info())}>"
 
     # The attributes that asyncio's own code and its tools read.
@@ -136,11 +137,11 @@ cdef class Handle:
 
     @property
     def _repr(self):
-        return self.cancelled_repr
+        return None if self.debug_notes is None else (<DebugNotes>self.debug_notes).cancelled_repr
 
     @property
     def _source_traceback(self):
-        return self.source_traceback
+        return None if self.debug_notes is None else (<DebugNotes>self.debug_notes).source_traceback
 
 
 cdef class TimerHandle(Handle):
@@ -151,9 +152,8 @@ cdef class TimerHandle(Handle):
         if self.is_cancelled:
             return
         self.mark_cancelled()
-        heap, self.heap = self.heap, None
         if self.heap_index != NOT_IN_HEAP:
-            heap.discard(self)
+            leave_heap(self)
 
     def when(self):
         """Return the deadline in seconds, on the clock of loop.time()."""
@@ -198,6 +198,25 @@ cdef class TimerHandle(Handle):
                 and self._args == other._args and self.is_cancelled == (<TimerHandle>other).is_cancelled)
 
 
+@cython.final
+cdef class DebugNotes:
+    """What debug mode remembers of a handle."""
+
+
+cdef DebugNotes notes_of(Handle handle):
+    if handle.debug_notes is None:
+        handle.debug_notes = DebugNotes()
+    return handle.debug_notes
+
+
+cdef leave_function leave_heap = NULL
+
+cdef int set_leave_heap(leave_function leave) noexcept:
+    global leave_heap
+    leave_heap = leave
+    return 0
+
+
 cdef inline int fill(
         Handle handle, object loop, object callback, PyObject* const* arguments, Py_ssize_t count,
         object context) except -1:
@@ -230,5 +249,5 @@ cdef TimerHandle new_timer(
 
 cdef int remember_source(Handle handle) except -1:
     # Native frames are not Python frames: frame 0 is the one that called call_soon().
-    handle.source_traceback = format_helpers.extract_stack(sys._getframe(0))
+    notes_of(handle).source_traceback = format_helpers.extract_stack(sys._getframe(0))
     return 0

@@ -46,7 +46,6 @@ cdef class Poller:
 
     # The table's side.
     cdef Watch* watch(self, int fd) except NULL
-    cdef Watch* find(self, int fd) noexcept                # NULL when the fd was never watched
     cdef int set_interest(self, int fd, uint32_t interest) except -1
     cdef int own(self, int fd, object owner, event_function on_event, uint32_t interest) except -1
     cdef int disown(self, int fd) except -1
@@ -55,6 +54,9 @@ cdef class Poller:
     cdef int leave_parent(self) except -1
     cdef int drop_all(self) except -1
     cdef int traverse(self, visitproc visit, void* argument) noexcept
+
+    cdef inline Watch* find(self, int fd) noexcept:        # NULL when the fd was never watched
+        return &self.watches[fd] if 0 <= fd < self.capacity else NULL
 
 
 cdef enum:

@@ -85,9 +85,6 @@ cdef class Poller:
             self.capacity = capacity
         return &self.watches[fd]
 
-    cdef Watch* find(self, int fd) noexcept:
-        return &self.watches[fd] if 0 <= fd < self.capacity else NULL
-
     cdef int set_interest(self, int fd, uint32_t interest) except -1:
         cdef Watch* watch = self.watch(fd)
         cdef uint32_t previous = watch.interest

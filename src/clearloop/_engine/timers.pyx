@@ -57,7 +57,6 @@ cdef class TimerHeap:
         entry.order = self.next_order
         entry.handle = <PyObject*>handle
         Py_INCREF(handle)
-        handle.heap = self
         self.next_order += 1
         self.count += 1
         count_made(TIMER_ENTRY)
@@ -66,7 +65,6 @@ cdef class TimerHeap:
 
     cdef TimerHandle pop(self):
         handle = <TimerHandle>self.entries[0].handle
-        handle.heap = None
         self.remove_at(0)
         return handle
 
@@ -134,7 +132,6 @@ cdef class TimerHeap:
             count_freed(TIMER_ENTRY)
             handle = <TimerHandle>self.entries[self.count].handle
             handle.heap_index = NOT_IN_HEAP
-            handle.heap = None
             Py_DECREF(handle)
 
     def __len__(self):
@@ -143,10 +140,6 @@ cdef class TimerHeap:
     def __iter__(self):
         cdef Py_ssize_t i
         return iter([<object>self.entries[i].handle for i in range(self.count)])
-
-    def discard(self, TimerHandle handle not None):
-        """Remove a handle that is in this heap."""
-        self.remove_at(handle.heap_index)
 
     def clear(self):
         """Drop every timer without running it."""

@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t
 
 from clearloop._engine.c.flow_control cimport _FlowControlMixin
 from clearloop._engine.core cimport Core
-from clearloop._engine.wire cimport WriteQueue
+from clearloop._engine.wire cimport SendResult, WriteQueue
 
 
 cdef enum Life:
@@ -68,6 +68,7 @@ cdef class StreamTransport(_FlowControlMixin):
     cdef int write_bytes(self, bytes data) except -1
     cdef int count_lost_write(self) except -1
     cdef int flush(self) except -1
+    cdef int after_sending(self, SendResult result) except -1
     cdef int write_ready(self) except -1
     cdef int after_emptied(self) except -1
     cdef int send_end_of_file(self) except -1

@@ -29,7 +29,7 @@ from clearloop._engine.c.sys_socket cimport SHUT_WR, shutdown
 from clearloop._engine.core cimport READ_BUFFER_SIZE, Core
 from clearloop._engine.counters cimport TRANSPORT, count_freed, count_made
 from clearloop._engine.poller cimport FAILED, HUNG_UP, READABLE, WRITABLE
-from clearloop._engine.wire cimport BLOCKED, REFUSED, SENT, WriteQueue, os_error, receive, transmit, would_block
+from clearloop._engine.wire cimport REFUSED, SENT, SendResult, WriteQueue, os_error, receive, transmit, would_block
 
 import socket
 import warnings
@@ -202,7 +202,7 @@ cdef class StreamTransport(_FlowControlMixin):
             self.write_data(data)
 
     cdef int write_data(self, object data) except -1:
-        if not isinstance(data, (bytes, bytearray, memoryview)):
+        if not PyBytes_CheckExact(data) and not isinstance(data, (bytes, bytearray, memoryview)):
             stock_transport.write(self, data)   # raises its TypeError, in the words of the running Python
         if self.write_side != WRITABLE_SIDE:
             raise RuntimeError("Cannot call write() after write_eof()")
@@ -249,7 +249,9 @@ cdef class StreamTransport(_FlowControlMixin):
         """Send what is queued, unless the kernel has refused more already."""
         if self.queue.count == 0 or self.waits_writable or self.life >= LOST:
             return 0
-        result = self.queue.send_to(self.fd)
+        return self.after_sending(self.queue.send_to(self.fd))
+
+    cdef int after_sending(self, SendResult result) except -1:
         if result == REFUSED:
             return self.fail(os_error(), "Fatal write error on socket transport")
         if result == SENT:
@@ -486,13 +488,18 @@ cdef int on_event(object owner, uint32_t readiness) except -1:
 
 cdef int settle_transport(object owner) except -1:
     cdef StreamTransport transport = <StreamTransport>owner
-    cdef object context = transport.context
+    cdef SendResult result
     transport.is_corked = False
-    enter_context(context)
+    if transport.queue.count == 0 or transport.waits_writable or transport.life >= LOST:
+        return 0
+    result = transport.queue.send_to(transport.fd)
+    if result == SENT and transport.life == OPEN and transport.write_side == WRITABLE_SIDE:
+        return 0
+    enter_context(transport.context)
     try:
-        transport.flush()
+        transport.after_sending(result)
     finally:
-        PyContext_Exit(context)
+        PyContext_Exit(transport.context)
     return 0
 
 

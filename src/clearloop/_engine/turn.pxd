@@ -17,9 +17,10 @@ cdef class LoopCore(Core):
     cdef int run_turn(self) except -1
     cdef int poll(self) except -1                  # the number of events collected
     cdef int poll_timeout_ms(self) except? -2      # 0: do not sleep; -1: sleep until an event
-    cdef int run_io(self, int count) except -1
+    cdef int schedule_handles(self, int count) except -1
     cdef int take_due_timers(self) except -1
-    cdef int run_ready(self) except -1
+    cdef int serve_sockets(self, int count) except -1
+    cdef int run_ready(self, Py_ssize_t remaining) except -1
     cdef int run_step(self, object handle) except -1
     cdef int end_step(self, int64_t ready_since_ns, object handle) except -1
-    cdef int schedule_handles(self, Watch* watch, Event event) except -1
+    cdef int schedule_watcher(self, int fd, unsigned int side, PyObject* handle) except -1

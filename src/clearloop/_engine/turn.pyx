@@ -5,7 +5,7 @@ Not here: what steps do (handle, transport, acceptor), what is ready (ready, tim
 
 Invariants:
  1. A step ends with what it wrote sent (settle) and accounted for (ledger), before the next begins.
- 2. A turn runs the steps that were ready when it came to them; what they schedule runs in the next turn.
+ 2. A turn runs the steps that were ready before its first one; what a step schedules runs in the next turn.
  3. SystemExit and KeyboardInterrupt leave the turn at once; every step not yet run stays ready.
  4. While sleeping is set, whoever adds work wakes the poller; it is set before signals are checked for the last time.
 """
@@ -28,11 +28,13 @@ cdef class LoopCore(Core):
     cdef int run_turn(self) except -1:
         cdef int events = self.poll()
         cdef Py_ssize_t due
+        if events:
+            self.schedule_handles(events)
         if self.timers.count:
             self.take_due_timers()
         due = self.ready.count
         if events:
-            due += self.run_io(events)
+            self.serve_sockets(events)
         if due:
             self.run_ready(due)
         self.ledger.turns += 1
@@ -72,35 +74,41 @@ cdef class LoopCore(Core):
         # Rounded up: a timer is late by less than a millisecond, but never early.
         return <int>ceil(min(wait_s * 1000, <double>LONGEST_SLEEP_MS))
 
-    cdef int run_io(self, int count) except -1:
-        cdef Event event
+    cdef int schedule_handles(self, int count) except -1:
+        """Make the readers and writers of add_reader() and add_writer() ready whose fds are."""
+        cdef Event* event
         cdef Watch* watch
         cdef int i
         for i in range(count):
-            event = self.poller.events[i]
-            watch = self.poller.find(event.fd)
-            if watch == NULL or watch.generation != event.generation or watch.interest == 0:
+            event = &self.poller.events[i]
+            watch = &self.poller.watches[event.fd]
+            if watch.on_event != NULL or watch.generation != event.generation:
                 continue
-            if watch.on_event == NULL:
-                self.schedule_handles(watch, event)
+            if watch.reader != NULL and event.readiness & ~<unsigned int>WRITABLE:
+                self.schedule_watcher(event.fd, READABLE, watch.reader)
+            if watch.writer != NULL and event.readiness & ~<unsigned int>READABLE:
+                self.schedule_watcher(event.fd, WRITABLE, watch.writer)
+        return 0
+
+    cdef int schedule_watcher(self, int fd, unsigned int side, PyObject* handle) except -1:
+        if (<Handle>handle).is_cancelled:
+            self._unwatch(fd, side)
+        else:
+            self.ready.push(<object>handle, self.ledger.last_poll_ns)
+        return 0
+
+    cdef int serve_sockets(self, int count) except -1:
+        """Let native transports and acceptors read and write; each does so in a step of its own."""
+        cdef Event* event
+        cdef Watch* watch
+        cdef int i
+        for i in range(count):
+            event = &self.poller.events[i]
+            watch = &self.poller.watches[event.fd]
+            if watch.on_event == NULL or watch.generation != event.generation or watch.interest == 0:
                 continue
             watch.on_event(<object>watch.owner, event.readiness & (watch.interest | FAILED | HUNG_UP))
             self.end_step(self.ledger.last_poll_ns, None)
-        return 0
-
-    cdef int schedule_handles(self, Watch* watch, Event event) except -1:
-        cdef PyObject* reader = watch.reader
-        cdef PyObject* writer = watch.writer
-        if reader != NULL and event.readiness & ~<unsigned int>WRITABLE:
-            if (<Handle>reader).is_cancelled:
-                self._remove_reader(event.fd)
-            else:
-                self.ready.push(<object>reader, self.ledger.last_poll_ns)
-        if writer != NULL and event.readiness & ~<unsigned int>READABLE:
-            if (<Handle>writer).is_cancelled:
-                self._remove_writer(event.fd)
-            else:
-                self.ready.push(<object>writer, self.ledger.last_poll_ns)
         return 0
 
     cdef int take_due_timers(self) except -1:
@@ -117,8 +125,7 @@ cdef class LoopCore(Core):
             self.ready.push(handle, since_ns)
         return 0
 
-    cdef int run_ready(self) except -1:
-        cdef Py_ssize_t remaining = self.ready.count
+    cdef int run_ready(self, Py_ssize_t remaining) except -1:
         cdef ReadyEntry entry
         if remaining > self.ledger.deepest:
             self.ledger.deepest = remaining

@@ -11,6 +11,7 @@ Invariants:
 """
 
 cimport cython
+from cpython.float cimport PyFloat_AS_DOUBLE
 from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc, realloc
@@ -404,11 +405,12 @@ cdef object schedule_later(object loop, PyObject* const* arguments, Py_ssize_t c
     cdef object delay = <object>arguments[0]
     if delay is None:
         raise TypeError("delay must not be None")
-    if type(delay) is not float and type(delay) is not int:
-        # Whatever adds to a float, and the error of what does not.
-        return core.make_timer(core.now_s() + delay, <object>arguments[1], arguments + 2, count - 2, context)
-    return core.make_timer(
-        core.now_s() + <double>delay, <object>arguments[1], arguments + 2, count - 2, context)
+    cdef double when_s
+    if type(delay) is float:
+        when_s = core.now_s() + PyFloat_AS_DOUBLE(delay)
+    else:
+        when_s = core.now_s() + delay   # whatever adds to a float, and Python's error for what does not
+    return core.make_timer(when_s, <object>arguments[1], arguments + 2, count - 2, context)
 
 
 cdef object schedule_at(object loop, PyObject* const* arguments, Py_ssize_t count, object context):

@@ -16,8 +16,8 @@ cimport cython
 from cpython.ref cimport PyObject, Py_DECREF
 
 from clearloop._engine.c.python cimport (
-    PyContext_CopyCurrent, PyContext_Enter, PyContext_Exit, PyErr_GetRaisedException, call_no_args, call_one_arg,
-    call_vector, tuple_items)
+    PyContext_CopyCurrent, PyErr_GetRaisedException, call_no_args, call_one_arg, call_vector, leave_context,
+    try_enter_context, tuple_items)
 
 import asyncio
 import sys
@@ -40,7 +40,7 @@ cdef class Handle:
         cdef object arguments = self.arguments
         cdef object context = self.context
         cdef PyObject* result
-        if PyContext_Enter(context) < 0:
+        if try_enter_context(<PyObject*>context) < 0:
             return NULL
         if self.argument_count == 0:
             result = call_no_args(callback)
@@ -48,7 +48,7 @@ cdef class Handle:
             result = call_one_arg(callback, arguments)
         else:
             result = call_vector(callback, tuple_items(arguments, 0), <size_t>self.argument_count, NULL)
-        if PyContext_Exit(context) < 0 and result != NULL:
+        if leave_context(<PyObject*>context) < 0 and result != NULL:
             Py_DECREF(<object>result)
             result = NULL
         return result
@@ -71,9 +71,8 @@ cdef class Handle:
 
     cdef int mark_cancelled(self) except -1:
         self.is_cancelled = True
-        if self.loop.get_debug():
-            words = repr(self)
-            notes_of(self).cancelled_repr = words
+        if self.debug_notes is not None:
+            (<DebugNotes>self.debug_notes).cancelled_repr = repr(self)
         self.callback = None
         self.arguments = None
         self.argument_count = 0
@@ -203,12 +202,6 @@ cdef class DebugNotes:
     """What debug mode remembers of a handle."""
 
 
-cdef DebugNotes notes_of(Handle handle):
-    if handle.debug_notes is None:
-        handle.debug_notes = DebugNotes()
-    return handle.debug_notes
-
-
 cdef leave_function leave_heap = NULL
 
 cdef int set_leave_heap(leave_function leave) noexcept:
@@ -249,5 +242,7 @@ cdef TimerHandle new_timer(
 
 cdef int remember_source(Handle handle) except -1:
     # Native frames are not Python frames: frame 0 is the one that called call_soon().
-    notes_of(handle).source_traceback = format_helpers.extract_stack(sys._getframe(0))
+    cdef DebugNotes notes = DebugNotes()
+    handle.debug_notes = notes
+    notes.source_traceback = format_helpers.extract_stack(sys._getframe(0))
     return 0

@@ -49,12 +49,14 @@ cdef class StreamTransport(_FlowControlMixin):
     cdef int fd
     cdef bint is_buffered          # the protocol is a BufferedProtocol
     cdef bint waits_writable       # the kernel did not take everything: its event continues
-    cdef bint is_corked            # settle_after_step() will send the queue
+    cdef bint is_corked            # the queue is sent at the end of the step
+    cdef bint is_served            # an event of this transport is served: what is corked leaves when that ends
     cdef size_t last_read          # bytes of the last read: large ones are received in place
     cdef size_t high               # _high_water and _low_water
     cdef size_t low
     cdef int lost_writes           # writes since the connection was lost
 
+    cdef int serve(self, uint32_t readiness) except -1
     cdef int update_interest(self) except -1
     # reading
     cdef int read_ready(self) except -1
@@ -67,6 +69,7 @@ cdef class StreamTransport(_FlowControlMixin):
     cdef int write_data(self, object data) except -1
     cdef int write_bytes(self, bytes data) except -1
     cdef int count_lost_write(self) except -1
+    cdef int settle(self) except -1
     cdef int flush(self) except -1
     cdef int after_sending(self, SendResult result) except -1
     cdef int write_ready(self) except -1

@@ -23,7 +23,7 @@ from libc.stdint cimport uint32_t
 
 from clearloop._engine.c.flow_control cimport FlowControl, _FlowControlMixin, fill_base, install_slots
 from clearloop._engine.c.python cimport (
-    PyContext_CopyCurrent, PyContext_Exit, enter_context, PyErr_GetRaisedException, Py_None, call_one_arg, new_bytes,
+    PyContext_CopyCurrent, PyErr_GetRaisedException, Py_None, call_one_arg, enter_context, leave_context, new_bytes,
     resize_bytes)
 from clearloop._engine.c.sys_socket cimport SHUT_WR, shutdown
 from clearloop._engine.core cimport READ_BUFFER_SIZE, Core
@@ -65,6 +65,25 @@ cdef class StreamTransport(_FlowControlMixin):
             return self.core.poller.disown(self.fd)
         self.core.require_open()
         return self.core.poller.own(self.fd, self, on_event, interest)
+
+    cdef int serve(self, uint32_t readiness) except -1:
+        """Serve an event inside the transport's context, in which protocol methods run and callbacks are scheduled."""
+        enter_context(<PyObject*>self.context)
+        self.is_served = True
+        try:
+            if readiness & (READABLE | FAILED | HUNG_UP) and self.read_side == READING and self.life == OPEN:
+                self.read_ready()
+            if readiness & (WRITABLE | FAILED | HUNG_UP) and self.waits_writable:
+                self.write_ready()
+            if self.is_corked:
+                self.is_corked = False
+                self.flush()
+        finally:
+            self.is_served = False
+            leave_context(<PyObject*>self.context)
+            if self.is_corked:   # KeyboardInterrupt or SystemExit is on its way out
+                self.core.settle_after_step(self, settle_transport)
+        return 0
 
     # -- reading
 
@@ -184,11 +203,11 @@ cdef class StreamTransport(_FlowControlMixin):
 
     # -- writing
 
-    def write(self, data):
+    def write(self, data, /):
         """Send bytes-like data in the background; data that can change is copied."""
         self.write_data(data)
 
-    def writelines(self, list_of_data):
+    def writelines(self, list_of_data, /):
         """Send an iterable of bytes-like objects in the background, together if they fit."""
         if self.write_side != WRITABLE_SIDE:
             raise RuntimeError("Cannot call writelines() after write_eof()")
@@ -236,13 +255,30 @@ cdef class StreamTransport(_FlowControlMixin):
             return self.flush()
         if not self.is_corked:
             self.is_corked = True
-            self.core.settle_after_step(self, settle_transport)
+            if not self.is_served:
+                self.core.settle_after_step(self, settle_transport)
         return 0
 
     cdef int count_lost_write(self) except -1:
         if self.lost_writes >= constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES:
             logger.warning("socket.send() raised exception.")
         self.lost_writes += 1
+        return 0
+
+    cdef int settle(self) except -1:
+        """Send what is corked; the transport's context is entered only for more than that."""
+        cdef SendResult result
+        self.is_corked = False
+        if self.queue.count == 0 or self.waits_writable or self.life >= LOST:
+            return 0
+        result = self.queue.send_to(self.fd)
+        if result == SENT and self.life == OPEN and self.write_side == WRITABLE_SIDE and self.empty_waiter is None:
+            return 0
+        enter_context(<PyObject*>self.context)
+        try:
+            self.after_sending(result)
+        finally:
+            leave_context(<PyObject*>self.context)
         return 0
 
     cdef int flush(self) except -1:
@@ -472,35 +508,11 @@ cdef class StreamTransport(_FlowControlMixin):
 
 
 cdef int on_event(object owner, uint32_t readiness) except -1:
-    """Serve an event inside the transport's context, in which protocol methods run and callbacks are scheduled."""
-    cdef StreamTransport transport = <StreamTransport>owner
-    cdef object context = transport.context
-    enter_context(context)
-    try:
-        if readiness & (READABLE | FAILED | HUNG_UP) and transport.read_side == READING and transport.life == OPEN:
-            transport.read_ready()
-        if readiness & (WRITABLE | FAILED | HUNG_UP) and transport.waits_writable:
-            transport.write_ready()
-    finally:
-        PyContext_Exit(context)
-    return 0
+    return (<StreamTransport>owner).serve(readiness)
 
 
 cdef int settle_transport(object owner) except -1:
-    cdef StreamTransport transport = <StreamTransport>owner
-    cdef SendResult result
-    transport.is_corked = False
-    if transport.queue.count == 0 or transport.waits_writable or transport.life >= LOST:
-        return 0
-    result = transport.queue.send_to(transport.fd)
-    if result == SENT and transport.life == OPEN and transport.write_side == WRITABLE_SIDE:
-        return 0
-    enter_context(transport.context)
-    try:
-        transport.after_sending(result)
-    finally:
-        PyContext_Exit(transport.context)
-    return 0
+    return (<StreamTransport>owner).settle()
 
 
 cdef object missing_method(object protocol, str name):

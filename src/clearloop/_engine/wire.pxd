@@ -1,6 +1,9 @@
 """Bytes on their way into a socket, and the system calls that move bytes."""
 
-from cpython.ref cimport PyObject
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.ref cimport PyObject, Py_INCREF
+
+from clearloop._engine.counters cimport QUEUED_CHUNK, count_made
 
 
 cdef enum SendResult:
@@ -22,10 +25,26 @@ cdef class WriteQueue:
     cdef Py_ssize_t capacity
     cdef readonly size_t size      # bytes in all chunks
 
-    cdef int append(self, bytes data, size_t skip) except -1
+    cdef int make_room(self) except -1
     cdef SendResult send_to(self, int fd) noexcept
     cdef void drop(self, size_t sent) noexcept
+    cdef void forget_oldest(self) noexcept
     cdef void clear(self) noexcept
+
+    cdef inline int append(self, bytes data, size_t skip) except -1:
+        """Add data[skip:], which must not be empty."""
+        cdef Chunk* chunk
+        if self.first + self.count == self.capacity:
+            self.make_room()
+        chunk = &self.chunks[self.first + self.count]
+        Py_INCREF(data)
+        chunk.data = <PyObject*>data
+        chunk.start = PyBytes_AS_STRING(data) + skip
+        chunk.size = PyBytes_GET_SIZE(data) - skip
+        self.count += 1
+        count_made(QUEUED_CHUNK)
+        self.size += chunk.size
+        return 0
 
 
 cdef ssize_t receive(int fd, char* buffer, size_t size) noexcept       # -1: an error, in errno

@@ -11,13 +11,12 @@ Cost: one send() for one chunk, one sendmsg() for up to 64; no copy.
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF
+from cpython.ref cimport Py_DECREF
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdlib cimport free, realloc
 from libc.string cimport memmove, memset
 
-from clearloop._engine.counters cimport QUEUED_CHUNK, count_freed, count_made
+from clearloop._engine.counters cimport QUEUED_CHUNK, count_freed
 from clearloop._engine.c.sys_socket cimport MSG_NOSIGNAL, iovec, msghdr, recv, send, sendmsg
 
 import os
@@ -78,30 +77,19 @@ cdef class WriteQueue:
         self.clear()
         free(self.chunks)
 
-    cdef int append(self, bytes data, size_t skip) except -1:
-        """Add data[skip:], which must not be empty."""
+    cdef int make_room(self) except -1:
         cdef Chunk* larger
-        cdef Chunk* chunk
         cdef Py_ssize_t capacity
-        if self.first + self.count == self.capacity:
-            if self.first:
-                memmove(self.chunks, self.chunks + self.first, self.count * sizeof(Chunk))
-                self.first = 0
-            if self.count > self.capacity // 2 or self.capacity == 0:
-                capacity = 2 * self.capacity if self.capacity else FIRST_CAPACITY
-                larger = <Chunk*>realloc(self.chunks, capacity * sizeof(Chunk))
-                if larger == NULL:
-                    raise MemoryError
-                self.chunks = larger
-                self.capacity = capacity
-        chunk = &self.chunks[self.first + self.count]
-        Py_INCREF(data)
-        chunk.data = <PyObject*>data
-        chunk.start = PyBytes_AS_STRING(data) + skip
-        chunk.size = PyBytes_GET_SIZE(data) - skip
-        self.count += 1
-        count_made(QUEUED_CHUNK)
-        self.size += chunk.size
+        if self.first:
+            memmove(self.chunks, self.chunks + self.first, self.count * sizeof(Chunk))
+            self.first = 0
+        if self.count > self.capacity // 2 or self.capacity == 0:
+            capacity = 2 * self.capacity if self.capacity else FIRST_CAPACITY
+            larger = <Chunk*>realloc(self.chunks, capacity * sizeof(Chunk))
+            if larger == NULL:
+                raise MemoryError
+            self.chunks = larger
+            self.capacity = capacity
         return 0
 
     cdef SendResult send_to(self, int fd) noexcept:
@@ -112,7 +100,10 @@ cdef class WriteQueue:
             oldest = &self.chunks[self.first]
             if self.count == 1:
                 offered = oldest.size
-                sent = transmit(fd, oldest.start, oldest.size)
+                sent = transmit(fd, oldest.start, offered)
+                if sent == <ssize_t>offered:
+                    self.forget_oldest()
+                    return SENT
             else:
                 sent = transmit_chunks(fd, oldest, min(self.count, MOST_CHUNKS_AT_ONCE), &offered)
             if sent < 0:
@@ -124,21 +115,24 @@ cdef class WriteQueue:
 
     cdef void drop(self, size_t sent) noexcept:
         cdef Chunk* oldest
-        self.size -= sent
         while sent:
             oldest = &self.chunks[self.first]
             if sent < oldest.size:
                 oldest.start += sent
                 oldest.size -= sent
+                self.size -= sent
                 return
             sent -= oldest.size
-            self.first += 1
-            self.count -= 1
-            count_freed(QUEUED_CHUNK)
-            Py_DECREF(<object>oldest.data)
-        if self.count == 0:
-            self.first = 0
+            self.forget_oldest()
+
+    cdef inline void forget_oldest(self) noexcept:
+        cdef Chunk* oldest = &self.chunks[self.first]
+        self.size -= oldest.size
+        self.count -= 1
+        self.first = self.first + 1 if self.count else 0
+        count_freed(QUEUED_CHUNK)
+        Py_DECREF(<object>oldest.data)
 
     cdef void clear(self) noexcept:
         while self.count:
-            self.drop(self.chunks[self.first].size)
+            self.forget_oldest()

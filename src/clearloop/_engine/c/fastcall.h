@@ -24,6 +24,7 @@ static clearloop_method clearloop_soon = {"call_soon", 1, {"callback", NULL}, NU
 static clearloop_method clearloop_later = {"call_later", 2, {"delay", "callback"}, NULL};
 static clearloop_method clearloop_at = {"call_at", 2, {"when", "callback"}, NULL};
 static PyObject *clearloop_context_name;
+static PyObject *clearloop_context_name_of_tasks; /* asyncio's C tasks pass an equal string that is not interned */
 
 static PyObject *clearloop_missing(const clearloop_method *method, Py_ssize_t first_missing) {
     return PyErr_Format(PyExc_TypeError, "%s() is missing the required argument '%s'", method->name,
@@ -60,11 +61,19 @@ static PyObject *clearloop_call_by_name(const clearloop_method *method, PyObject
     return method->schedule(loop, positional, filled, context);
 }
 
+/* Whether the one keyword is context=: by pointer for Python code and for C tasks, once by comparison for each. */
+static inline int clearloop_is_context(PyObject *name) {
+    if (name == clearloop_context_name || name == clearloop_context_name_of_tasks) return 1;
+    if (PyUnicode_Compare(name, clearloop_context_name) != 0) return 0;
+    if (clearloop_context_name_of_tasks == NULL) clearloop_context_name_of_tasks = Py_NewRef(name);
+    return 1;
+}
+
 static inline PyObject *clearloop_dispatch(const clearloop_method *method, PyObject *loop, PyObject *const *args,
                                            Py_ssize_t count, PyObject *names) {
     PyObject *context = Py_None;
     if (names != NULL && PyTuple_GET_SIZE(names) > 0) {
-        if (PyTuple_GET_SIZE(names) != 1 || PyTuple_GET_ITEM(names, 0) != clearloop_context_name)
+        if (PyTuple_GET_SIZE(names) != 1 || !clearloop_is_context(PyTuple_GET_ITEM(names, 0)))
             return clearloop_call_by_name(method, loop, args, count, names);
         context = args[count];
     }

@@ -18,10 +18,11 @@ cdef extern from "c/compat.h":
     object PyErr_SetFromErrno(object)
 
     object PyContext_CopyCurrent()
-    # Both return -1 with an exception set; noexcept lets the caller choose where to look.
-    int PyContext_Enter(object) noexcept
-    int PyContext_Exit(object) noexcept
-    int enter_context "PyContext_Enter"(object) except -1
+    # Pointers, because an argument of type object would be counted once more. enter_context() raises; the two others
+    # return -1 with an exception set.
+    int enter_context "PyContext_Enter"(PyObject*) except -1
+    int try_enter_context "PyContext_Enter"(PyObject*) noexcept
+    int leave_context "PyContext_Exit"(PyObject*) noexcept
 
     PyObject* call_no_args "PyObject_CallNoArgs"(object) noexcept
     PyObject* call_one_arg "PyObject_CallOneArg"(object, object) noexcept

@@ -1,0 +1,22 @@
+import contextvars
+import socket
+from asyncio import AbstractServer, BaseProtocol
+from collections.abc import Callable
+
+from clearloop._engine.core import Core
+
+class Acceptor:
+    """Accepts the connections of one listening socket."""
+
+    def __init__(
+        self,
+        loop: Core,
+        protocol_factory: Callable[[], BaseProtocol],
+        sock: socket.socket,
+        server: AbstractServer | None,
+        backlog: int,
+        context: contextvars.Context | None,
+    ) -> None: ...
+    def start(self) -> None: ...
+
+def stop_accepting(loop: Core, fd: int) -> None: ...

@@ -1,0 +1,2 @@
+class Poller:
+    """Base of the pollers: the table of watched fds."""

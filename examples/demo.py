@@ -18,9 +18,7 @@ FEWEST_CLIENTS = 3  # one of each kind
 def parse_options() -> argparse.Namespace:
     """Read and check the command line."""
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--seconds", type=float, default=3.5, help="measured in each run (default: %(default)s)"
-    )
+    parser.add_argument("--seconds", type=float, default=3.5, help="measured in each run (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each loop (default: %(default)s)")
     parser.add_argument("--clients", type=int, default=300, help="concurrent (default: %(default)s)")
     parser.add_argument(
@@ -46,9 +44,7 @@ def main() -> int:
     from examples.demo_rounds import DemoError, run_demo
     from examples.demo_service import ServiceError
 
-    signal.signal(
-        signal.SIGTERM, lambda number, _frame: sys.exit(128 + number)
-    )  # so that `with` blocks end children
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # so that `with` blocks end children
     try:
         run_demo(options.loops, options.rounds, options.seconds, options.clients)
     except (DemoError, ServiceError) as error:

@@ -102,9 +102,7 @@ def count_stalled(tally: Tally, clients: int, began: float, ended: float) -> Non
     silent_since = (began + ended) / 2 if ended - began >= SHORT_WINDOW_S else 0.0
     for number in range(clients):
         if tally.last_answer.get(number, 0.0) <= silent_since:
-            tally.fail(
-                f"Client {number} ({behaviour_of(number, clients).__name__}) was left without answers."
-            )
+            tally.fail(f"Client {number} ({behaviour_of(number, clients).__name__}) was left without answers.")
 
 
 async def report_progress(tally: Tally, began: float, seconds: float) -> None:

@@ -85,10 +85,7 @@ class Connection:
         )
         status, fields = await self._read_head()
         digest = hashlib.sha1(key + WEBSOCKET_GUID, usedforsecurity=False).digest()
-        if (
-            status != SWITCHING_PROTOCOLS
-            or fields.get("sec-websocket-accept") != base64.b64encode(digest).decode()
-        ):
+        if status != SWITCHING_PROTOCOLS or fields.get("sec-websocket-accept") != base64.b64encode(digest).decode():
             raise ProtocolError(f"GET {target}: no WebSocket: status {status}, {fields}")
 
     async def ask(self, message: str) -> str:
@@ -132,9 +129,7 @@ class Connection:
     async def _read_frame(self) -> tuple[int, bytes]:
         first, length = await self._reader.readexactly(2)
         if not first & FINAL_BIT or length > LENGTH_IN_TWO_BYTES:
-            raise ProtocolError(
-                f"a frame that starts with {first:#x} {length:#x}: fragmented, masked or too long"
-            )
+            raise ProtocolError(f"a frame that starts with {first:#x} {length:#x}: fragmented, masked or too long")
         if length == LENGTH_IN_TWO_BYTES:
             (length,) = struct.unpack("!H", await self._reader.readexactly(2))
         return first & 0x0F, await self._reader.readexactly(length)

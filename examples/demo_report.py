@@ -76,9 +76,7 @@ def comparison_lines(runs: Runs) -> list[str]:
         if compared:
             ratio = medians[-1] / medians[0] if medians[0] else math.nan
             cells.append("none" if math.isnan(ratio) else f"{ratio:.2f}x")
-        shown = (
-            cell.rjust(max(COLUMN_WIDTH, len(head) + 3)) for cell, head in zip(cells, heads, strict=True)
-        )
+        shown = (cell.rjust(max(COLUMN_WIDTH, len(head) + 3)) for cell, head in zip(cells, heads, strict=True))
         lines.append(row.label.ljust(LABEL_WIDTH) + "".join(shown))
     return [*lines, *note_lines(runs)]
 

@@ -82,9 +82,7 @@ def allow_descriptors(needed: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
-def run_once(
-    name: str, seconds: float, clients: int, progress: Progress
-) -> tuple[Measured, dict[str, Any] | None]:
+def run_once(name: str, seconds: float, clients: int, progress: Progress) -> tuple[Measured, dict[str, Any] | None]:
     """Start the service on one loop, load it, and return the numbers and the loop's account of itself."""
     progress.show(0, "starting")
     with Service(name) as service:
@@ -153,9 +151,6 @@ def fail_on_wrong_answers(runs: dict[str, list[Measured]]) -> None:
         return
     lines = [f"{count} failures on {name}" for name, count in failures.items() if count]
     complaints = [
-        f"  {name}: {complaint}"
-        for name, measured in runs.items()
-        for run in measured
-        for complaint in run.complaints
+        f"  {name}: {complaint}" for name, measured in runs.items() for run in measured for complaint in run.complaints
     ]
     raise DemoError(f"{', '.join(lines)}; the first of them:\n" + "\n".join(complaints[:10]))

@@ -22,9 +22,7 @@ from pydantic import BaseModel
 from examples.answer import DONE_EVENT, answer_tokens, item_fields, token_event, websocket_answer
 
 TOKEN_INTERVAL_S = 0.01
-LOOP_SETTINGS = {
-    "clearloop": "clearloop:new_event_loop"
-}  # every other name is uvicorn's own, or module:function
+LOOP_SETTINGS = {"clearloop": "clearloop:new_event_loop"}  # every other name is uvicorn's own, or module:function
 
 app = FastAPI(title="clearloop example service")
 
@@ -46,9 +44,7 @@ async def read_item(item_id: Annotated[int, Path(ge=0)]) -> Item:
 @app.get("/stream")
 async def stream(prompt: Annotated[str, Query(max_length=500)]) -> StreamingResponse:
     """Answer a prompt token by token as server-sent events, the way a language model's gateway does."""
-    return StreamingResponse(
-        events(prompt), media_type="text/event-stream", headers={"cache-control": "no-store"}
-    )
+    return StreamingResponse(events(prompt), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 
 async def events(prompt: str) -> AsyncIterator[str]:
@@ -83,9 +79,7 @@ async def statistics() -> dict[str, Any]:
 
 def main() -> None:
     """Serve until SIGINT or SIGTERM."""
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.service", description=__doc__.partition("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m examples.service", description=__doc__.partition("\n")[0])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: %(default)s)")
     parser.add_argument(

@@ -24,9 +24,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.compare", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few cells, short rounds: under 3 minutes")
-    parser.add_argument(
-        "--only", nargs="+", default=[], metavar="NAME", help="cells, groups or beginnings of names"
-    )
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="cells, groups or beginnings of names")
     parser.add_argument("--later", action="store_true", help="also the cells of work that is not native yet")
     parser.add_argument("--contenders", nargs="+", choices=contenders.NAMES, default=list(contenders.NAMES))
     parser.add_argument("--rounds", type=int, default=5)
@@ -58,9 +56,7 @@ def _c_absence() -> str | None:
     return None
 
 
-def _bench(
-    arguments: argparse.Namespace, chosen: list[cells.Cell], folder: Path
-) -> tuple[Bench, list[cells.Cell]]:
+def _bench(arguments: argparse.Namespace, chosen: list[cells.Cell], folder: Path) -> tuple[Bench, list[cells.Cell]]:
     load, speaks_tls = build.load_program()
     seconds = arguments.seconds or (0.2 if arguments.quick else 0.6)
     bench = Bench(machine.cores(), seconds / 3, seconds, 0.3 if arguments.quick else 1.0, folder, load)
@@ -117,9 +113,7 @@ def main() -> None:
     if not partial:
         arguments.out.with_name(report.MARKDOWN).write_text(text)
         charts.write_all(document, arguments.out.parent)
-    print(
-        f"wrote {arguments.out}" + ("" if partial else ", the markdown table and the charts"), file=sys.stderr
-    )
+    print(f"wrote {arguments.out}" + ("" if partial else ", the markdown table and the charts"), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,7 @@ def compile_c(source: Path, *flags: str, compiler: str = "cc") -> Path:
     try:
         banner = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
     except FileNotFoundError:
-        raise SystemExit(
-            f"No C compiler: {compiler!r} was not found. Install one: apt install gcc."
-        ) from None
+        raise SystemExit(f"No C compiler: {compiler!r} was not found. Install one: apt install gcc.") from None
     identity = [source.read_bytes(), " ".join(flags).encode(), banner, repr(platform.libc_ver()).encode()]
     target = BUILD / hashlib.sha256(b"\0".join(identity)).hexdigest()[:16] / source.stem
     if not target.exists():

@@ -71,10 +71,7 @@ MICRO_QUICK = {"call_soon", "call_later_cancel", "create_task", "sleep_zero", "s
 
 
 def _micro_cells() -> list[Cell]:
-    cells = [
-        Cell(name, "micro", MICRO_TITLES[name], operation=name, quick=name in MICRO_QUICK)
-        for name in OPERATIONS
-    ]
+    cells = [Cell(name, "micro", MICRO_TITLES[name], operation=name, quick=name in MICRO_QUICK) for name in OPERATIONS]
     for name in ("queue", "event", "lock"):
         title = f"{MICRO_TITLES[name]}, ours with our own"
         cells.append(Cell(OWN + name, "micro", title, operation=OWN + name, later=True))
@@ -90,9 +87,7 @@ def _http_cells() -> list[Cell]:
 
 
 def _later(name: str, group: str, title: str, server: str, transport: str = "tcp") -> Cell:
-    connections = (
-        50 if transport == "udp" else 100
-    )  # more datagrams than that overflow a default receive buffer
+    connections = 50 if transport == "udp" else 100  # more datagrams than that overflow a default receive buffer
     floor = transport in {"tcp", "unix"}
     return Cell(
         name,
@@ -131,9 +126,7 @@ def choose(only: list[str], *, quick: bool, later: bool = False) -> list[Cell]:
     chosen = [cell for cell in ALL if any(_matches(cell, word) for word in only)]
     for word in only:
         if not any(_matches(cell, word) for cell in ALL):
-            raise SystemExit(
-                f"No cell or group is called {word!r}. Known: {', '.join(cell.name for cell in ALL)}."
-            )
+            raise SystemExit(f"No cell or group is called {word!r}. Known: {', '.join(cell.name for cell in ALL)}.")
     return chosen
 
 

@@ -40,9 +40,7 @@ def facts() -> dict[str, Any]:
         ),
         platform.machine(),
     )
-    banner = subprocess.run(
-        ["cc", "--version"], capture_output=True, text=True, check=True
-    ).stdout.splitlines()[0]
+    banner = subprocess.run(["cc", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
     return {
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "cpu": model,

@@ -193,10 +193,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full counts")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    results = {
-        name: measure(arguments.loop, name, arguments.scale, arguments.repeats)
-        for name in arguments.operation
-    }
+    results = {name: measure(arguments.loop, name, arguments.scale, arguments.repeats) for name in arguments.operation}
     print(json.dumps(results))
 
 

@@ -63,9 +63,7 @@ def _notes(cell: ratios.Cell) -> list[str]:
             shares.setdefault(entry["contender"], []).append(entry["load_cpu_ns"] / entry["wall_ns"])
     limited = [name for name, known in shares.items() if (ratios.median(known) or 0) > LOAD_LIMITED]
     if limited:
-        notes.append(
-            f"- the load generator's core was full against {', '.join(sorted(limited))}: judge CPU, not rate"
-        )
+        notes.append(f"- the load generator's core was full against {', '.join(sorted(limited))}: judge CPU, not rate")
     if _busy(cell):
         notes.append("- others used these cores during this cell: judge CPU, not requests/s or latency")
     lost = sum(entry.get("lost", 0) for entry in cell["rounds"])
@@ -109,19 +107,11 @@ def _environment(document: Document) -> list[str]:
         if not facts["absent"]
     ]
     absent = [
-        f"- {name}: absent: {facts['absent']}"
-        for name, facts in document["contenders"].items()
-        if facts["absent"]
+        f"- {name}: absent: {facts['absent']}" for name, facts in document["contenders"].items() if facts["absent"]
     ]
-    cores = (
-        "one core shared by server and load" if settings["shared_core"] else "server and load on a core each"
-    )
-    where = (
-        f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, CPython {machine['python']}"
-    )
-    method = (
-        "contenders in random order inside each round; medians, spread, medians of the rounds' own ratios"
-    )
+    cores = "one core shared by server and load" if settings["shared_core"] else "server and load on a core each"
+    where = f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, CPython {machine['python']}"
+    method = "contenders in random order inside each round; medians, spread, medians of the rounds' own ratios"
     busy = f"Load average before the run: {machine['load_average_before']:.2f}."
     return [
         f"{machine['date']}: {where}. {cores.capitalize()}. {busy}",

@@ -37,9 +37,7 @@ class Progress:
 
     def finish(self) -> None:
         """Leave the line."""
-        print(
-            f"{self.done} measurements in {time.monotonic() - self.start:.0f} s", file=sys.stderr, flush=True
-        )
+        print(f"{self.done} measurements in {time.monotonic() - self.start:.0f} s", file=sys.stderr, flush=True)
 
 
 def _lacks(cell: Cell, contender: str) -> str | None:
@@ -62,9 +60,7 @@ def new_result(cell: Cell) -> CellResult:
     }
 
 
-def _server_rounds(
-    bench: Bench, cell: Cell, names: list[str], rounds: int, progress: Progress
-) -> Iterator[CellResult]:
+def _server_rounds(bench: Bench, cell: Cell, names: list[str], rounds: int, progress: Progress) -> Iterator[CellResult]:
     result = new_result(cell)
     result["failures"] = {name: reason for name in names if (reason := _lacks(cell, name))}
     for index in range(rounds):

@@ -107,7 +107,5 @@ def count(cell: Cell, loop: str, library: Path) -> float:
             short, long = (_instructions(output, part) for part in (1, 2))
         except (CountError, subprocess.TimeoutExpired) as failure:
             errors.seek(0)
-            raise CountError(
-                f"{cell.name} on {loop}: {failure}: {errors.read().strip()[-2000:]}"
-            ) from failure
+            raise CountError(f"{cell.name} on {loop}: {failure}: {errors.read().strip()[-2000:]}") from failure
     return (long - short) / (cell.long - cell.short)

@@ -167,9 +167,7 @@ def main() -> int:
         except unittest.SkipTest as reason:
             recorder.write_done(module, "skipped", str(reason))
         else:
-            unittest.TestSuite(_choose(list(_flatten(suite)), request["only"], set(request["done"]))).run(
-                recorder
-            )
+            unittest.TestSuite(_choose(list(_flatten(suite)), request["only"], set(request["done"]))).run(recorder)
         recorder.write("end")
     return 0
 

@@ -146,9 +146,7 @@ def main() -> int:
     known = discover()
     unknown = set(arguments.files or ()) - known.keys()
     if unknown:
-        raise SystemExit(
-            f"test.test_asyncio of {platform.python_version()} has no {', '.join(sorted(unknown))}"
-        )
+        raise SystemExit(f"test.test_asyncio of {platform.python_version()} has no {', '.join(sorted(unknown))}")
     files = {file: known[file] for file in arguments.files or known}
     loops = LOOPS[arguments.loop]
     limits = Limits(arguments.limit)

@@ -73,14 +73,10 @@ def _replace_creating_names(candidate: type[asyncio.AbstractEventLoop]) -> None:
             if name in vars(module):
                 setattr(module, name, candidate)
     policies = [
-        value
-        for value in vars(unix_events).values()
-        if isinstance(value, type) and "_loop_factory" in vars(value)
+        value for value in vars(unix_events).values() if isinstance(value, type) and "_loop_factory" in vars(value)
     ]
     if not policies:
-        raise RuntimeError(
-            "asyncio.unix_events has no policy with a _loop_factory: see how new_event_loop works now"
-        )
+        raise RuntimeError("asyncio.unix_events has no policy with a _loop_factory: see how new_event_loop works now")
     for policy in policies:
         policy._loop_factory = candidate  # type: ignore[attr-defined]  # the filter above saw the attribute
 

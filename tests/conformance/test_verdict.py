@@ -87,9 +87,7 @@ def test_a_child_runs_on_the_loop_that_was_asked_for() -> None:
 
 
 def test_a_test_that_overstays_fails_its_test() -> None:
-    test = (
-        PREFIX + "test_sslproto.SelectorStartTLSTests.test_create_connection_ssl_slow_handshake"
-    )  # takes 1 s
+    test = PREFIX + "test_sslproto.SelectorStartTLSTests.test_create_connection_ssl_slow_handshake"  # takes 1 s
     run = run_file("test_sslproto", swap.STOCK, Limits(test_s=0.2), only=(test,))
     assert run.outcomes[test].state == "error"
     assert "longer than its limit of 0.2 s" in run.outcomes[test].detail

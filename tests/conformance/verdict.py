@@ -47,11 +47,7 @@ def load_exclusions(path: Path) -> list[Exclusion]:
     entries = tomllib.loads(path.read_text()).get("exclusion", [])
     loaded = []
     for entry in entries:
-        if (
-            set(entry) != {"test", "versions", "reason"}
-            or not entry["versions"]
-            or not entry["reason"].strip()
-        ):
+        if set(entry) != {"test", "versions", "reason"} or not entry["versions"] or not entry["reason"].strip():
             raise ValueError(
                 f"{path.name}: each exclusion states test, versions and reason, but this does not: {entry}"
             )
@@ -84,9 +80,7 @@ def _judge_file(stock: FileRun, candidate: FileRun, exclusions: dict[str, str], 
             excluded = exclusions.get(short(test))
             verdict.differences.append(Difference(short(test), outcome, excluded))
             if excluded is None:
-                verdict.complaints.append(
-                    f"{short(test)}: {expected.state} on asyncio, {outcome.state} on ours"
-                )
+                verdict.complaints.append(f"{short(test)}: {expected.state} on asyncio, {outcome.state} on ours")
     # A test known only to the candidate is a fixture (setUpClass) that failed there.
     for test in candidate.outcomes.keys() - stock.outcomes.keys():
         if not candidate.outcomes[test].good:
@@ -104,14 +98,10 @@ def _judge_process(stock: FileRun, candidate: FileRun, verdict: Verdict) -> None
             f"{candidate.file}: made no loop of ours, asyncio made {stock.stock_loops} of its own"
         )
     if candidate.stock_loops:
-        verdict.complaints.append(
-            f"{candidate.file}: {candidate.stock_loops} loops were asyncio's own instead of ours"
-        )
+        verdict.complaints.append(f"{candidate.file}: {candidate.stock_loops} loops were asyncio's own instead of ours")
 
 
-def _judge_exclusions(
-    pairs: list[tuple[FileRun, FileRun]], exclusions: dict[str, str], verdict: Verdict
-) -> None:
+def _judge_exclusions(pairs: list[tuple[FileRun, FileRun]], exclusions: dict[str, str], verdict: Verdict) -> None:
     ran = {candidate.file for _stock, candidate in pairs}
     passed = {
         short(test)
@@ -124,8 +114,6 @@ def _judge_exclusions(
         if test.split(".")[0] not in ran:
             continue
         if test not in known:
-            verdict.complaints.append(
-                f"{test}: excluded, but this Python has no such test; remove the exclusion"
-            )
+            verdict.complaints.append(f"{test}: excluded, but this Python has no such test; remove the exclusion")
         elif test in passed:
             verdict.complaints.append(f"{test}: excluded, but it passes; remove the exclusion")

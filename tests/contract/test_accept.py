@@ -77,9 +77,7 @@ def test_connection_made_that_raises_is_reported_and_accepting_goes_on(
     loop_errors.clear()
 
 
-@pytest.mark.asyncio_wrong(
-    True, reason="cpython#155934: silent out of debug mode, the socket is left to the GC"
-)
+@pytest.mark.asyncio_wrong(True, reason="cpython#155934: silent out of debug mode, the socket is left to the GC")
 def test_a_protocol_factory_that_raises_is_reported_its_connection_closed_and_accepting_goes_on(
     run: Run, loop_errors: list[dict[str, Any]]
 ) -> None:
@@ -299,9 +297,7 @@ loop.close()
         pytest.param(
             "close during back-off",
             0,
-            marks=pytest.mark.asyncio_wrong(
-                True, reason="its timer serves on the closed socket and reports it"
-            ),
+            marks=pytest.mark.asyncio_wrong(True, reason="its timer serves on the closed socket and reports it"),
         ),
     ],
 )

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 Told = tuple[str, str]
-NUMBERS = re.compile(
-    r"0x[0-9a-f]+|fd=\d+|descriptor \d+|<_?\w*Transport[^>]*>|<\w*EventLoop[^>]*>|<[\w.]*Server[^>]*>"
-)
+NUMBERS = re.compile(r"0x[0-9a-f]+|fd=\d+|descriptor \d+|<_?\w*Transport[^>]*>|<\w*EventLoop[^>]*>|<[\w.]*Server[^>]*>")
 
 
 def told_by(call: Callable[[], object]) -> Told:
@@ -222,9 +220,7 @@ CASES = {
 
 @pytest.mark.only_clearloop(reason="the comparison itself runs asyncio's loop")
 @pytest.mark.parametrize("name", CASES)
-def test_a_wrong_call_fails_as_on_asyncio_and_the_loop_goes_on(
-    loop: asyncio.AbstractEventLoop, name: str
-) -> None:
+def test_a_wrong_call_fails_as_on_asyncio_and_the_loop_goes_on(loop: asyncio.AbstractEventLoop, name: str) -> None:
     case, any_words = CASES[name]
     oracle = asyncio.SelectorEventLoop()
     expected, got = told_by(lambda: case(oracle)), told_by(lambda: case(loop))
@@ -253,9 +249,7 @@ def test_the_oracle_refuses_every_wrong_call(name: str) -> None:
 
 
 @pytest.mark.parametrize("delay", [-1, -1e300, -math.inf, 0, True], ids=repr)
-def test_a_delay_that_is_over_already_runs_in_the_next_turn(
-    loop: asyncio.AbstractEventLoop, delay: float
-) -> None:
+def test_a_delay_that_is_over_already_runs_in_the_next_turn(loop: asyncio.AbstractEventLoop, delay: float) -> None:
     seen: list[str] = []
     loop.call_later(min(delay, 0), seen.append, "ran")
     turn(loop)

@@ -159,9 +159,7 @@ def test_readers_and_signal_handlers_run_in_the_context_of_their_maker(run: Run)
     run(main)
 
 
-@pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="the handler runs in the callback's context since 3.12"
-)
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the handler runs in the callback's context since 3.12")
 def test_the_exception_handler_sees_the_failing_callbacks_context_after_it_was_left(
     loop: asyncio.AbstractEventLoop,
 ) -> None:

@@ -79,9 +79,7 @@ def test_a_handler_that_raises_is_logged_and_the_loop_goes_on(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_a_handler_that_interrupts_ends_the_run(
-    loop: asyncio.AbstractEventLoop, error: type[BaseException]
-) -> None:
+def test_a_handler_that_interrupts_ends_the_run(loop: asyncio.AbstractEventLoop, error: type[BaseException]) -> None:
     loop.set_exception_handler(lambda _loop, _context: fail(error))
     loop.call_soon(fail)
     with pytest.raises(error):

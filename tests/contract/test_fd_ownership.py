@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("steps_before_cancel", [0, 1, 2, 3])
-def test_a_cancelled_create_connection_closes_the_given_socket_at_most_once(
-    run: Run, steps_before_cancel: int
-) -> None:
+def test_a_cancelled_create_connection_closes_the_given_socket_at_most_once(run: Run, steps_before_cancel: int) -> None:
     async def main() -> None:
         ours, peer = unix_pair()
         number = ours.fileno()

@@ -52,9 +52,7 @@ def test_a_cycle_through_an_open_loop_and_a_pending_callback_is_collected(
     assert [reference() for reference in watched] == [None, None]
 
 
-def test_a_closed_loop_is_collected(
-    loop_factory: Callable[[], asyncio.SelectorEventLoop], nothing_left: None
-) -> None:
+def test_a_closed_loop_is_collected(loop_factory: Callable[[], asyncio.SelectorEventLoop], nothing_left: None) -> None:
     del nothing_left
     loop = loop_factory()
     loop.call_later(60, Holder(loop).callback)

@@ -111,9 +111,7 @@ def test_close_of_a_write_pipe_sends_what_is_pending(run: Run) -> None:
 
 
 @pytest.mark.parametrize("method", ["connect_read_pipe", "connect_write_pipe"])
-def test_a_regular_file_is_refused_and_its_descriptor_left_alone(
-    run: Run, tmp_path: Path, method: str
-) -> None:
+def test_a_regular_file_is_refused_and_its_descriptor_left_alone(run: Run, tmp_path: Path, method: str) -> None:
     async def main() -> None:
         loop: Any = asyncio.get_running_loop()
         with (tmp_path / "regular").open("w+b") as file:

@@ -211,9 +211,7 @@ def test_a_reader_added_for_a_recycled_number_works_though_the_old_one_was_never
 
 
 @pytest.mark.parametrize("hang_up_first", [True, False])
-def test_a_socket_closed_while_it_is_watched_neither_ends_nor_spins_the_loop(
-    run: Run, *, hang_up_first: bool
-) -> None:
+def test_a_socket_closed_while_it_is_watched_neither_ends_nor_spins_the_loop(run: Run, *, hang_up_first: bool) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         ours, peer = unix_pair()

@@ -191,9 +191,7 @@ def test_cancelling_removes_the_interest_before_the_number_is_used_again(run: Ru
 
 
 @pytest.mark.parametrize("hang_up_first", [True, False])
-def test_closing_the_socket_under_a_waiting_recv_does_not_end_the_loop(
-    run: Run, *, hang_up_first: bool
-) -> None:
+def test_closing_the_socket_under_a_waiting_recv_does_not_end_the_loop(run: Run, *, hang_up_first: bool) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         ours, peer = unix_pair()

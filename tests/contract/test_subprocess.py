@@ -20,9 +20,7 @@ def python(source: str) -> tuple[str, ...]:
 
 def test_communicate_feeds_stdin_and_collects_both_outputs(run: Run) -> None:
     async def main() -> None:
-        source = (
-            "import sys; text = sys.stdin.read(); sys.stdout.write(text.upper()); sys.exit(str(len(text)))"
-        )
+        source = "import sys; text = sys.stdin.read(); sys.stdout.write(text.upper()); sys.exit(str(len(text)))"
         process = await asyncio.create_subprocess_exec(*python(source), stdin=PIPE, stdout=PIPE, stderr=PIPE)
         text = b"some text " * 50_000
         assert await process.communicate(text) == (text.upper(), b"500000\n")

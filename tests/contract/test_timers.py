@@ -95,9 +95,7 @@ def test_a_delay_beyond_any_clock_waits_and_disturbs_no_other_timer(run: Run, de
     run(main)
 
 
-@pytest.mark.only_clearloop(
-    reason="a NaN deadline makes asyncio's poll raise ValueError out of run_forever()"
-)
+@pytest.mark.only_clearloop(reason="a NaN deadline makes asyncio's poll raise ValueError out of run_forever()")
 def test_a_nan_deadline_is_refused_or_run_but_never_stops_the_loop(run: Run) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()

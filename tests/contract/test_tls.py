@@ -147,9 +147,7 @@ def test_abort_of_a_tls_connection_drops_it_at_once(run: Run, contexts: Contexts
     run(main)
 
 
-def test_a_peer_that_closes_while_data_flows_in_loses_the_connection_once(
-    run: Run, contexts: Contexts
-) -> None:
+def test_a_peer_that_closes_while_data_flows_in_loses_the_connection_once(run: Run, contexts: Contexts) -> None:
     class Closing(Recorder):
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
@@ -191,9 +189,7 @@ def test_a_client_that_does_not_trust_the_server_fails_and_nothing_is_left(
 def test_a_mute_server_ends_the_handshake_by_its_time_limit(run: Run, contexts: Contexts) -> None:
     async def main() -> None:
         ours, peer = unix_pair()
-        with pytest.raises(
-            ConnectionAbortedError, match=r"SSL handshake is taking longer than 0\.02 seconds"
-        ):
+        with pytest.raises(ConnectionAbortedError, match=r"SSL handshake is taking longer than 0\.02 seconds"):
             await asyncio.get_running_loop().create_connection(
                 Recorder,
                 sock=ours,
@@ -212,9 +208,7 @@ def test_a_server_that_hangs_up_in_the_handshake_is_a_lost_connection(run: Run, 
         loop = asyncio.get_running_loop()
         loop.call_later(0.001, peer.close)
         with pytest.raises((ConnectionError, ssl.SSLError)):
-            await loop.create_connection(
-                Recorder, sock=ours, ssl=contexts.client, server_hostname="localhost"
-            )
+            await loop.create_connection(Recorder, sock=ours, ssl=contexts.client, server_hostname="localhost")
 
     run(main)
 
@@ -300,9 +294,7 @@ def test_start_tls_comes_after_all_plain_bytes_on_both_sides(run: Run, contexts:
     run(main)
 
 
-def test_bytes_written_in_the_step_that_starts_tls_leave_before_the_handshake(
-    run: Run, contexts: Contexts
-) -> None:
+def test_bytes_written_in_the_step_that_starts_tls_leave_before_the_handshake(run: Run, contexts: Contexts) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         upgrading, plain, secret = Upgrading(contexts), Recorder(), Recorder()

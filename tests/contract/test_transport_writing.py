@@ -109,9 +109,7 @@ def test_writelines_takes_more_pieces_than_the_kernel_does_at_once(run: Run, cou
     ids=["small", "beyond the kernel"],
 )
 @pytest.mark.parametrize("view", [False, True], ids=["bytearray", "memoryview"])
-def test_a_buffer_changed_after_the_write_is_sent_as_it_was(
-    run: Run, method: str, size: int, *, view: bool
-) -> None:
+def test_a_buffer_changed_after_the_write_is_sent_as_it_was(run: Run, method: str, size: int, *, view: bool) -> None:
     async def main() -> None:
         ours, peer = unix_pair()
         transport = await attach(Recorder(), ours)
@@ -256,9 +254,7 @@ def test_impossible_write_limits_are_refused(run: Run, high: int | None, low: in
 
 @pytest.mark.parametrize("ending", ["close", "abort"])
 @pytest.mark.parametrize("method", WRITING_METHODS)
-def test_writing_after_the_end_is_dropped_without_an_error(
-    run: Run, pair: Pair, ending: str, method: str
-) -> None:
+def test_writing_after_the_end_is_dropped_without_an_error(run: Run, pair: Pair, ending: str, method: str) -> None:
     async def main() -> None:
         ours, peer = pair()
         protocol = Recorder()
@@ -396,9 +392,7 @@ def test_connection_lost_comes_once_and_never_inside_the_call(
         False,
         pytest.param(
             True,
-            marks=pytest.mark.asyncio_wrong(
-                True, reason="abort() after a flushed close() is an AttributeError"
-            ),
+            marks=pytest.mark.asyncio_wrong(True, reason="abort() after a flushed close() is an AttributeError"),
         ),
     ],
 )
@@ -422,9 +416,7 @@ def test_ending_a_connection_that_is_already_lost_is_harmless(run: Run, *, pendi
 
 
 @pytest.mark.parametrize("ending", ["close", "abort"])
-def test_connection_made_that_ends_the_connection_is_followed_by_one_connection_lost(
-    run: Run, ending: str
-) -> None:
+def test_connection_made_that_ends_the_connection_is_followed_by_one_connection_lost(run: Run, ending: str) -> None:
     class Ending(Recorder):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
@@ -443,9 +435,7 @@ def test_connection_made_that_ends_the_connection_is_followed_by_one_connection_
 
 
 @pytest.mark.parametrize("ending", ["close", "abort"])
-@pytest.mark.asyncio_wrong(
-    True, reason="cpython#156512: it goes on with a transport that resume_writing() ended"
-)
+@pytest.mark.asyncio_wrong(True, reason="cpython#156512: it goes on with a transport that resume_writing() ended")
 def test_resume_writing_may_end_the_connection(run: Run, ending: str) -> None:
     class Ending(Recorder):
         def resume_writing(self) -> None:

@@ -46,9 +46,7 @@ def test_a_reset_while_reading_is_told_to_connection_lost_once(run: Run, kind: t
 
 
 @pytest.mark.parametrize("paused", [False, True], ids=["reading", "paused"])
-def test_a_reset_in_the_middle_of_a_write_is_told_once_and_later_writes_are_dropped(
-    run: Run, *, paused: bool
-) -> None:
+def test_a_reset_in_the_middle_of_a_write_is_told_once_and_later_writes_are_dropped(run: Run, *, paused: bool) -> None:
     async def main() -> None:
         ours, peer = tcp_pair()
         protocol = Recorder()

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 BOUND = 8 << 20
 PAGE = os.sysconf("SC_PAGE_SIZE")
 BATCH = 50
-MEASURED = pytest.mark.skipif(
-    not Path("/proc/self/statm").exists(), reason="resident memory is read from /proc"
-)
+MEASURED = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from /proc")
 
 
 def resident_bytes() -> int:
@@ -118,9 +116,7 @@ async def make_connections(path: str, count: int) -> None:
 
 @MEASURED
 @pytest.mark.timeout(120)
-def test_twenty_thousand_connections_leave_neither_descriptors_tasks_nor_memory(
-    run: Run, tmp_path: Path
-) -> None:
+def test_twenty_thousand_connections_leave_neither_descriptors_tasks_nor_memory(run: Run, tmp_path: Path) -> None:
     """Both ends of each connection are transports of the loop."""
     path = str(tmp_path / "socket")
     Asking.ended = Echo.ended = 0

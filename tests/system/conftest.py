@@ -31,9 +31,7 @@ LOOP_SETTINGS = {"asyncio": "asyncio", "clearloop": "clearloop:new_event_loop"}
 LISTENING = re.compile(r"running on http://127\.0\.0\.1:(\d+)")
 START_TIMEOUT_S = 20.0
 
-os.environ["CLEARLOOP_REQUIRE_NATIVE"] = (
-    "1"  # here and in every child: a silent fallback would make all tests pass
-)
+os.environ["CLEARLOOP_REQUIRE_NATIVE"] = "1"  # here and in every child: a silent fallback would make all tests pass
 
 T = TypeVar("T")
 

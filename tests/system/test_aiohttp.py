@@ -44,9 +44,7 @@ async def talk(request: web.Request) -> web.WebSocketResponse:
 async def serving(unix_path: Path | None = None) -> AsyncIterator[str]:
     """Serve the application and yield its base address."""
     application = web.Application(client_max_size=0)
-    application.add_routes(
-        [web.get("/hello/{name}", hello), web.post("/mirror", mirror), web.get("/talk", talk)]
-    )
+    application.add_routes([web.get("/hello/{name}", hello), web.post("/mirror", mirror), web.get("/talk", talk)])
     runner = web.AppRunner(application, shutdown_timeout=2)
     await runner.setup()
     try:

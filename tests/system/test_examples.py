@@ -65,9 +65,7 @@ def test_demo_shows_why_the_service_did_not_come_up(children: Callable[..., Chil
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_demo_leaves_no_process(
-    number: signal.Signals, code: int, children: Callable[..., Child]
-) -> None:
+def test_interrupted_demo_leaves_no_process(number: signal.Signals, code: int, children: Callable[..., Child]) -> None:
     child = children(
         "-m", "examples.demo", "--seconds", "0.2", "--rounds", "50", "--clients", "8", "--loops", "asyncio"
     )

@@ -29,9 +29,7 @@ def port(loop_setting: str, module_children: Callable[..., Child]) -> int:
     return child.wait_port()
 
 
-async def read_answer(
-    client: httpx.AsyncClient, prompt: str, first_token: asyncio.Event | None = None
-) -> str:
+async def read_answer(client: httpx.AsyncClient, prompt: str, first_token: asyncio.Event | None = None) -> str:
     """Read one event stream, check its framing, and return the tokens joined."""
     async with client.stream("GET", "/stream", params={"prompt": prompt}) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
@@ -101,9 +99,7 @@ def test_websocket_answers_every_message(port: int, run_program: RunProgram) -> 
     run_program(main)
 
 
-def test_statistics_are_served_where_the_loop_keeps_them(
-    port: int, loop_name: str, run_program: RunProgram
-) -> None:
+def test_statistics_are_served_where_the_loop_keeps_them(port: int, loop_name: str, run_program: RunProgram) -> None:
     async def main() -> httpx.Response:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             return await client.get("/statistics")
@@ -146,9 +142,7 @@ def test_signal_ends_the_service_after_the_stream_in_flight(
     assert "Traceback" not in output, output
 
 
-def test_idle_service_ends_at_once_on_sigterm(
-    uvicorn_arguments: list[str], children: Callable[..., Child]
-) -> None:
+def test_idle_service_ends_at_once_on_sigterm(uvicorn_arguments: list[str], children: Callable[..., Child]) -> None:
     child = children(*uvicorn_arguments)
     child.wait_port()
     child.process.send_signal(signal.SIGTERM)

@@ -20,9 +20,7 @@ async def hello(scope: dict[str, Any], receive: Receive, send: Send) -> None:  #
 async def _serve_uvicorn(application: Any, endpoint: Endpoint) -> None:
     import uvicorn
 
-    config = uvicorn.Config(
-        application, http="httptools", lifespan="off", log_level="error", access_log=False
-    )
+    config = uvicorn.Config(application, http="httptools", lifespan="off", log_level="error", access_log=False)
     await uvicorn.Server(config).serve(sockets=[endpoint.listen()])
 
 

@@ -2,9 +2,11 @@ import contextvars
 import socket
 from asyncio import AbstractServer, BaseProtocol
 from collections.abc import Callable
+from typing import final
 
 from clearloop._engine.core import Core
 
+@final
 class Acceptor:
     """Accepts the connections of one listening socket."""
 

@@ -4,10 +4,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, TypeVarTuple
 
 from _typeshed import FileDescriptorLike
-from clearloop._engine.poller import Poller
 
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
+from clearloop._engine.poller import Poller
+from clearloop._engine.ready import ReadyQueue
+from clearloop._engine.timers import TimerHeap
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 class Core:
     """Base of LoopCore: what a loop has. It cannot run."""
@@ -21,33 +24,33 @@ class Core:
     _timer_cancelled_count: int
     _task_factory: Any
     _current_handle: Handle | None
-    _ready: Any
-    _scheduled: Any
+    _ready: ReadyQueue
+    _scheduled: TimerHeap
     def _use_poller(self, poller: Poller) -> None: ...
     def _close_poller(self) -> None: ...
     # A data descriptor at run time: loop.time is time.monotonic itself unless somebody replaced it.
     def time(self) -> float: ...
     def call_soon(
-        self, callback: Callable[[*Ts], object], /, *args: *Ts, context: contextvars.Context | None = None
+        self, callback: Callable[[*_Ts], object], /, *args: *_Ts, context: contextvars.Context | None = None
     ) -> Handle: ...
     def call_later(
         self,
         delay: float,
-        callback: Callable[[*Ts], object],
+        callback: Callable[[*_Ts], object],
         /,
-        *args: *Ts,
+        *args: *_Ts,
         context: contextvars.Context | None = None,
     ) -> TimerHandle: ...
     def call_at(
         self,
         when: float,
-        callback: Callable[[*Ts], object],
+        callback: Callable[[*_Ts], object],
         /,
-        *args: *Ts,
+        *args: *_Ts,
         context: contextvars.Context | None = None,
     ) -> TimerHandle: ...
     def create_future(self) -> Future[Any]: ...
-    def create_task(self, coro: Coroutine[Any, Any, T], **kwargs: Any) -> Task[T]: ...
+    def create_task(self, coro: Coroutine[Any, Any, _T], **kwargs: Any) -> Task[_T]: ...
     def get_debug(self) -> bool: ...
     def is_closed(self) -> bool: ...
     def is_running(self) -> bool: ...
@@ -59,15 +62,15 @@ class Core:
     def _add_reader(
         self,
         fd: FileDescriptorLike,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
         context: contextvars.Context | None = None,
     ) -> Handle: ...
     def _add_writer(
         self,
         fd: FileDescriptorLike,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
         context: contextvars.Context | None = None,
     ) -> Handle: ...
     def _remove_reader(self, fd: FileDescriptorLike) -> bool: ...

@@ -3,10 +3,11 @@ import socket
 from asyncio import AbstractServer, BaseProtocol, Future, Transport
 from asyncio.transports import _FlowControlMixin
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 from clearloop._engine.core import Core
 
+@final
 class StreamTransport(_FlowControlMixin):
     """A connected stream socket; asyncio.Transport's contract."""
 

@@ -95,8 +95,7 @@ def show_uncaught(error: BaseException) -> None:
     own_files = {__file__, runpy.__file__}
     traceback = error.__traceback__
     while traceback is not None and (
-        traceback.tb_frame.f_code.co_filename in own_files
-        or traceback.tb_frame.f_code.co_filename == "<frozen runpy>"
+        traceback.tb_frame.f_code.co_filename in own_files or traceback.tb_frame.f_code.co_filename == "<frozen runpy>"
     ):
         traceback = traceback.tb_next
     sys.excepthook(type(error), error.with_traceback(traceback), traceback)

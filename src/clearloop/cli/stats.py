@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder", "describe"]
 
-MICROSECONDS, MILLISECONDS = 1e-6, 1e-3
+MILLISECOND_S = 1e-3
 
 
 def duration(seconds: float) -> str:
     """Return a duration with three significant digits and its unit."""
-    if seconds < MILLISECONDS:
+    if seconds < MILLISECOND_S:
         return f"{seconds * 1e6:.3g} µs"
     return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
@@ -35,10 +35,14 @@ def describe(statistics: LoopStatistics) -> str:
     """Return a loop's statistics as a few lines of text."""
     return "\n".join(
         (
-            f"  busy   {statistics.utilization:.1%} of {duration(statistics.busy_s + statistics.idle_s)}"
-            f" ({duration(statistics.busy_s)} busy, {duration(statistics.idle_s)} idle)",
-            f"  steps  {statistics.steps:,} in {statistics.turns:,} turns with {statistics.polls:,} polls;"
-            f" at most {statistics.ready_depth_max:,} ready at once",
+            (
+                f"  busy   {statistics.utilization:.1%} of {duration(statistics.busy_s + statistics.idle_s)}"
+                f" ({duration(statistics.busy_s)} busy, {duration(statistics.idle_s)} idle)"
+            ),
+            (
+                f"  steps  {statistics.steps:,} in {statistics.turns:,} turns with {statistics.polls:,} polls;"
+                f" at most {statistics.ready_depth_max:,} ready at once"
+            ),
             describe_distribution("step", statistics.step),
             describe_distribution("lag", statistics.lag),
         ),
@@ -68,8 +72,8 @@ class Recorder:
                     recorder.ended.append(loop.statistics())
                 close(loop)
 
-            EventLoop.__init__ = noting_init  # type: ignore[method-assign]  # for the length of one program
-            EventLoop.close = noting_close  # type: ignore[method-assign]  # for the length of one program
+            EventLoop.__init__ = noting_init  # type: ignore[method-assign, assignment]  # for the length of one program
+            EventLoop.close = noting_close  # type: ignore[method-assign, assignment]  # for the length of one program
         return self
 
     def __exit__(

@@ -14,7 +14,7 @@ from asyncio import base_events, events, selector_events
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 __all__ = ["OVERRIDDEN", "RunForeverSteps", "drifted"]
 
@@ -30,6 +30,7 @@ else:
         """What BaseEventLoop.run_forever() does before and after its turns, as separate methods."""
 
         _hooks_before: tuple[Any, Any] | None = None
+        _thread_id: int | None
 
         def _run_forever_setup(self: Any) -> None:
             self._check_closed()
@@ -53,43 +54,43 @@ else:
                 self._hooks_before = None
 
 
-# The parameters of the standard library's private methods that clearloop overrides or calls, in every form that it
-# knows: a form is the names in order, and a trailing * marks names that only some versions have.
-OVERRIDDEN: dict[Callable[..., Any], str] = {
-    selector_events.BaseSelectorEventLoop._make_socket_transport: (
-        "self sock protocol waiter extra server context*"
+# The standard library's private methods that clearloop overrides or calls: (owner, name) to the parameters in order. A
+# trailing * marks those that only some versions have.
+_SELECTOR_LOOP = selector_events.BaseSelectorEventLoop
+_TIMEOUTS = "ssl_handshake_timeout ssl_shutdown_timeout"
+OVERRIDDEN: dict[tuple[type, str], str] = {
+    (_SELECTOR_LOOP, "_make_socket_transport"): "self sock protocol waiter extra server context*",
+    (_SELECTOR_LOOP, "_make_ssl_transport"): (
+        f"self rawsock protocol sslcontext waiter server_side server_hostname extra server {_TIMEOUTS} context*"
     ),
-    selector_events.BaseSelectorEventLoop._make_ssl_transport: (
-        "self rawsock protocol sslcontext waiter server_side server_hostname extra server"
-        " ssl_handshake_timeout ssl_shutdown_timeout context*"
-    ),
-    selector_events.BaseSelectorEventLoop._start_serving: (
-        "self protocol_factory sock sslcontext server backlog"
-        " ssl_handshake_timeout ssl_shutdown_timeout context*"
-    ),
-    selector_events.BaseSelectorEventLoop._stop_serving: "self sock",
-    selector_events.BaseSelectorEventLoop._add_reader: "self fd callback args context*",
-    selector_events.BaseSelectorEventLoop._add_writer: "self fd callback args context*",
-    selector_events.BaseSelectorEventLoop._remove_reader: "self fd",
-    selector_events.BaseSelectorEventLoop._remove_writer: "self fd",
-    selector_events.BaseSelectorEventLoop._ensure_fd_no_transport: "self fd",
-    selector_events.BaseSelectorEventLoop._write_to_self: "self",
-    base_events.BaseEventLoop._add_callback: "self handle",
-    base_events.BaseEventLoop._timer_handle_cancelled: "self handle",
-    base_events.BaseEventLoop._check_callback: "self callback method",
-    base_events.BaseEventLoop._run_once: "self",
-    base_events.Server._attach: "self transport*",
-    base_events.Server._detach: "self transport*",
-    asyncio.Handle._repr_info: "self",
+    (_SELECTOR_LOOP, "_start_serving"): (f"self protocol_factory sock sslcontext server backlog {_TIMEOUTS} context*"),
+    (_SELECTOR_LOOP, "_stop_serving"): "self sock",
+    (_SELECTOR_LOOP, "_add_reader"): "self fd callback args context*",
+    (_SELECTOR_LOOP, "_add_writer"): "self fd callback args context*",
+    (_SELECTOR_LOOP, "_remove_reader"): "self fd",
+    (_SELECTOR_LOOP, "_remove_writer"): "self fd",
+    (_SELECTOR_LOOP, "_ensure_fd_no_transport"): "self fd",
+    (_SELECTOR_LOOP, "_write_to_self"): "self",
+    (base_events.BaseEventLoop, "_add_callback"): "self handle",
+    (base_events.BaseEventLoop, "_timer_handle_cancelled"): "self handle",
+    (base_events.BaseEventLoop, "_check_callback"): "self callback method",
+    (base_events.BaseEventLoop, "_run_once"): "self",
+    (base_events.Server, "_attach"): "self transport*",
+    (base_events.Server, "_detach"): "self transport*",
+    (asyncio.Handle, "_repr_info"): "self",
 }
 
 
 def drifted() -> Iterator[str]:
     """Say of each private method of the running asyncio that no longer looks as clearloop expects, how it looks."""
-    for method, form in OVERRIDDEN.items():
-        found = list(inspect.signature(method).parameters)
+    for (owner, name), form in OVERRIDDEN.items():
         known = form.split()
-        required = [name for name in known if not name.endswith("*")]
-        allowed = [name.rstrip("*") for name in known]
+        required = [parameter for parameter in known if not parameter.endswith("*")]
+        allowed = [parameter.rstrip("*") for parameter in known]
+        method = getattr(owner, name, None)
+        if method is None:
+            yield f"{owner.__qualname__}.{name}() is gone"
+            continue
+        found = list(inspect.signature(method).parameters)
         if found not in (required, allowed):
-            yield f"{method.__qualname__}({', '.join(found)}) was expected to take ({', '.join(allowed)})"
+            yield f"{owner.__qualname__}.{name}({', '.join(found)}) was expected to take ({', '.join(allowed)})"

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["EventLoop"]
 
 
-class EventLoop(LoopCore, RunForeverSteps, asyncio.SelectorEventLoop):
+class EventLoop(LoopCore, RunForeverSteps, asyncio.SelectorEventLoop):  # type: ignore[misc]  # the stubs give create_task keywords by version
     """A native event loop with asyncio's whole API; ``statistics()`` tells how it spends its time.
 
     Args:
@@ -45,10 +45,14 @@ class EventLoop(LoopCore, RunForeverSteps, asyncio.SelectorEventLoop):
 
     """
 
+    _selector: selectors.BaseSelector
+
+    if TYPE_CHECKING:
+
+        def _ensure_fd_no_transport(self, fd: int | socket.socket) -> None: ...
+
     def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
-        if selector is None and (
-            sys.platform != "linux" or os.environ.get("CLEARLOOP_POLLER") == "selectors"
-        ):
+        if selector is None and (sys.platform != "linux" or os.environ.get("CLEARLOOP_POLLER") == "selectors"):
             selector = selectors.DefaultSelector()
         self._use_poller(EpollPoller() if selector is None else SelectorsPoller(selector))
         if type(self).time is not LoopCore.time:
@@ -73,7 +77,9 @@ class EventLoop(LoopCore, RunForeverSteps, asyncio.SelectorEventLoop):
             del selector
 
     def _log_slow_step(self, handle: asyncio.Handle, duration_s: float) -> None:
-        base_events.logger.warning("Executing %s took %.3f seconds", base_events._format_handle(handle), duration_s)
+        # In asyncio's words and by its logger, which tools filter by.
+        described = base_events._format_handle(handle)  # type: ignore[attr-defined]  # private
+        base_events.logger.warning("Executing %s took %.3f seconds", described, duration_s)  # type: ignore[attr-defined]  # not in its __all__
 
     # -- connections: the standard library prepares the sockets, the native transports serve them
 
@@ -109,11 +115,11 @@ class EventLoop(LoopCore, RunForeverSteps, asyncio.SelectorEventLoop):
         ssl_protocol = sslproto.SSLProtocol(
             self,
             protocol,
-            sslcontext,
-            waiter,
+            sslcontext,  # type: ignore[arg-type]  # the stubs are narrower than the code
+            waiter,  # type: ignore[arg-type]  # as above
             server_side,
             server_hostname,
-            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_handshake_timeout=ssl_handshake_timeout,  # type: ignore[arg-type]  # as above
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
         make_stream_transport(self, rawsock, ssl_protocol, None, extra, server, context)
@@ -133,7 +139,7 @@ class EventLoop(LoopCore, RunForeverSteps, asyncio.SelectorEventLoop):
         if sslcontext is None:
             Acceptor(self, protocol_factory, sock, server, backlog, context).start()
             return
-        super()._start_serving(
+        super()._start_serving(  # type: ignore[misc]  # private; compat.drifted() looks at it
             protocol_factory,
             sock,
             sslcontext,
@@ -146,4 +152,4 @@ class EventLoop(LoopCore, RunForeverSteps, asyncio.SelectorEventLoop):
 
     def _stop_serving(self, sock: socket.socket) -> None:
         stop_accepting(self, sock.fileno())
-        super()._stop_serving(sock)
+        super()._stop_serving(sock)  # type: ignore[misc]  # private; compat.drifted() looks at it

@@ -16,7 +16,7 @@ __all__ = ["Runner", "run"]
 T = TypeVar("T")
 
 
-class Runner(asyncio.Runner):
+class Runner(asyncio.Runner):  # type: ignore[misc]  # final in the stubs, not at run time
     """A context manager that runs coroutines on one loop and shuts it down cleanly; asyncio.Runner's contract.
 
     Args:

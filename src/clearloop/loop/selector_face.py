@@ -6,19 +6,18 @@ asyncio's own transports and its tools look at loop._selector. This face lets th
 from __future__ import annotations
 
 import selectors
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Protocol
-
-    class Watching(Protocol):
-        """A loop that tells which fds its poller watches."""
-
-        def _watched(self) -> dict[int, tuple[Any, Any, Any]]: ...
-
 
 __all__ = ["SelectorFace"]
+
+
+class Watching(Protocol):
+    """A loop that tells which fds its poller watches."""
+
+    def _watched(self) -> dict[int, tuple[Any, Any, Any]]: ...
 
 
 class SelectorFace(selectors.BaseSelector):

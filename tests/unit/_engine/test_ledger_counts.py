@@ -73,9 +73,8 @@ def test_a_cancelled_callback_is_no_step(loop: EventLoop) -> None:
 
 def test_a_callback_that_cancels_the_next_leaves_one_step(loop: EventLoop) -> None:
     def load() -> None:
-        handles: list[asyncio.Handle] = []
-        loop.call_soon(lambda: handles[0].cancel())
-        handles.append(loop.call_soon(str))
+        loop.call_soon(lambda: following.cancel())  # noqa: PLW0108  it is made after this line
+        following = loop.call_soon(str)
 
     assert steps_of(loop, load) == 1
 

@@ -1,4 +1,4 @@
-"""The ready queue: a ring that grows while it is wrapped, and what asyncio's own code does with loop._ready."""
+"""The ready queue: a ring that grows while it is wrapped, and what asyncio's code does with loop._ready."""
 
 from __future__ import annotations
 

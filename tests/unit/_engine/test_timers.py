@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FIRST_CAPACITY = 64
 
-# A step of a program: its verb, a whole number of seconds or a timer's number, and what a timer does when it runs.
+# A step of a program: its verb, seconds or a timer's number, and what a timer does when it runs.
 Step = tuple[str, int, "Step | None"]
 
 CANCEL = st.tuples(st.just("cancel"), st.integers(0, 200), st.none())

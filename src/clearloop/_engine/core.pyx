@@ -32,8 +32,9 @@ import time
 
 # Bound at import: clearloop.install() may put our loop under the stock loop's name later.
 cdef object StockLoop = asyncio.SelectorEventLoop
-cdef object Task = asyncio.Task
-cdef object Future = asyncio.Future
+# Looked up at each call, as asyncio does: programs and tests put their own classes there.
+cdef dict names_of_tasks = vars(asyncio.tasks)
+cdef dict names_of_futures = vars(asyncio.futures)
 cdef object monotonic = time.monotonic
 cdef tuple LOOP_KEYWORD = ("loop",)
 
@@ -126,7 +127,7 @@ cdef class Core:
         """Return an asyncio.Future of this loop."""
         cdef PyObject* arguments[1]
         arguments[0] = <PyObject*>self
-        return call_for_object(Future, arguments, 0, <PyObject*>LOOP_KEYWORD)
+        return call_for_object(names_of_futures["Future"], arguments, 0, <PyObject*>LOOP_KEYWORD)
 
     def create_task(self, coro, **kwargs):
         """Start a task that runs a coroutine; keywords as asyncio's create_task() of the running Python takes them."""
@@ -135,10 +136,10 @@ cdef class Core:
             return StockLoop.create_task(self, coro, **kwargs)
         self.require_open()
         if kwargs:
-            return Task(coro, loop=self, **kwargs)
+            return names_of_tasks["Task"](coro, loop=self, **kwargs)
         arguments[0] = <PyObject*>coro
         arguments[1] = <PyObject*>self
-        return call_for_object(Task, arguments, 1, <PyObject*>LOOP_KEYWORD)
+        return call_for_object(names_of_tasks["Task"], arguments, 1, <PyObject*>LOOP_KEYWORD)
 
     # -- readers and writers
 

@@ -73,8 +73,9 @@ def test_a_cancelled_callback_is_no_step(loop: EventLoop) -> None:
 
 def test_a_callback_that_cancels_the_next_leaves_one_step(loop: EventLoop) -> None:
     def load() -> None:
-        loop.call_soon(lambda: following.cancel())  # noqa: PLW0108  it is made after this line
-        following = loop.call_soon(str)
+        handles: list[asyncio.Handle] = []
+        loop.call_soon(lambda: handles[0].cancel())  # noqa: PLW0108  the handle is made after this line
+        handles.append(loop.call_soon(str))
 
     assert steps_of(loop, load) == 1
 

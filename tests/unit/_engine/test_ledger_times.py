@@ -197,12 +197,13 @@ def test_a_timer_on_a_clock_of_its_own_is_timed_by_the_real_one(loop: Any) -> No
 
 def test_a_callback_from_outside_a_step_is_ready_from_then_on(loop: EventLoop) -> None:
     turn(loop, 1)
+    before = loop.statistics().lag.max_s
     Spin(0.03)()  # the loop is not running: nobody waits
     began = time.monotonic()
     loop.call_soon(str)
     turn(loop, 1)
     elapsed = time.monotonic() - began
-    assert loop.statistics().lag.max_s <= elapsed + ROUNDING_S
+    assert loop.statistics().lag.max_s <= max(before, elapsed) + ROUNDING_S
 
 
 def test_a_callback_that_waited_for_its_loop_to_run_is_late(loop: EventLoop) -> None:

@@ -13,8 +13,11 @@ from tests.unit.loop.children import run_child
 
 DRIFTED = """
 from asyncio import selector_events
-def _add_reader(self, fd, callback, surprise): ...
-selector_events.BaseSelectorEventLoop._add_reader = _add_reader
+owner = selector_events.BaseSelectorEventLoop
+stock_add_reader = owner._add_reader
+def _add_reader(self, fd, callback, *args, surprise=None):
+    return stock_add_reader(self, fd, callback, *args)
+owner._add_reader = _add_reader
 """
 NOT_BUILT = """
 import sys
@@ -59,7 +62,7 @@ def test_what_drifted_is_named_once_and_asyncios_loop_is_taken() -> None:
     first, warning = run_child(DRIFTED + IMPORT).splitlines()
     assert first == "1 True True"
     assert warning.startswith("RuntimeWarning clearloop runs on asyncio's own event loop")
-    assert "_add_reader(self, fd, callback, surprise) was expected to take" in warning
+    assert "_add_reader(self, fd, callback, args, surprise) was expected to take" in warning
 
 
 def test_a_module_that_was_not_built_is_named() -> None:
@@ -73,7 +76,7 @@ def test_a_module_that_was_not_built_is_named() -> None:
 def test_a_required_native_loop_is_not_replaced(value: str) -> None:
     bases, *sentence = run_child(DRIFTED + REFUSED, CLEARLOOP_REQUIRE_NATIVE=value).splitlines()
     assert bases == "['NativeUnavailableError', 'ClearloopError']"
-    assert "_add_reader(self, fd, callback, surprise) was expected to take" in sentence[0]
+    assert "_add_reader(self, fd, callback, args, surprise) was expected to take" in sentence[0]
     assert "CLEARLOOP_REQUIRE_NATIVE is set" in sentence[0]
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from asyncio import selector_events
 from typing import Any
 
 import pytest
 
 from clearloop.loop import compat
+from clearloop.loop.event_loop import EventLoop
 
 
-def takes_more(self: Any, sock: Any, surprise: Any = None) -> None:
-    """Stand for a private method of asyncio whose signature changed."""
+class Stock:
+    """Stands for a class of asyncio's whose private method has changed."""
+
+    def _method(self, sock: Any, surprise: Any = None) -> None:
+        """Do nothing: only the signature counts."""
 
 
 def test_this_python_is_as_expected() -> None:
@@ -18,8 +23,8 @@ def test_this_python_is_as_expected() -> None:
 
 
 def test_what_drifted_is_named_with_what_was_expected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compat, "OVERRIDDEN", {takes_more: "self sock"})
-    assert list(compat.drifted()) == ["takes_more(self, sock, surprise) was expected to take (self, sock)"]
+    monkeypatch.setattr(compat, "OVERRIDDEN", {(Stock, "_method"): "self sock"})
+    assert list(compat.drifted()) == ["Stock._method(self, sock, surprise) was expected to take (self, sock)"]
 
 
 @pytest.mark.parametrize(
@@ -37,8 +42,8 @@ def test_what_drifted_is_named_with_what_was_expected(monkeypatch: pytest.Monkey
     ],
 )
 def test_forms(monkeypatch: pytest.MonkeyPatch, form: str, expected: bool) -> None:
-    monkeypatch.setattr(compat, "OVERRIDDEN", {takes_more: form})
-    assert not list(compat.drifted()) is expected
+    monkeypatch.setattr(compat, "OVERRIDDEN", {(Stock, "_method"): form})
+    assert (not list(compat.drifted())) is expected
 
 
 def test_every_method_that_drifted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,15 +51,16 @@ def test_every_method_that_drifted_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(compat, "OVERRIDDEN", forms)
     sentences = list(compat.drifted())
     assert len(sentences) == len(forms)
-    for method, sentence in zip(forms, sentences, strict=True):
-        assert sentence.startswith(f"{method.__qualname__}(")
+    for (owner, name), sentence in zip(forms, sentences, strict=True):
+        assert sentence.startswith(f"{owner.__qualname__}.{name}(")
+
+
+def test_a_method_that_is_gone_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compat, "OVERRIDDEN", {(Stock, "_other"): "self"})
+    assert list(compat.drifted()) == ["Stock._other() is gone"]
 
 
 def test_every_private_method_that_the_loop_overrides_is_checked() -> None:
-    from asyncio import selector_events
-
-    from clearloop.loop.event_loop import EventLoop
-
     stock = {
         name: function
         for owner in reversed(selector_events.BaseSelectorEventLoop.__mro__)
@@ -67,6 +73,6 @@ def test_every_private_method_that_the_loop_overrides_is_checked() -> None:
         for name, member in vars(owner).items()
         if name.startswith("_") and not name.startswith("__") and callable(member)
     }
-    checked = {method.__name__ for method in compat.OVERRIDDEN}
+    checked = {name for _owner, name in compat.OVERRIDDEN}
     added_later = {"_run_forever_setup", "_run_forever_cleanup"}  # compat has them for older versions
     assert {name for name in ours if callable(stock.get(name))} - checked - added_later == set()

@@ -138,8 +138,8 @@ def test_a_runner_takes_debug_and_another_factory() -> None:
 
 
 def test_a_closed_runner_refuses() -> None:
-    runner = clearloop.Runner()
-    runner.close()
+    with clearloop.Runner() as runner:
+        runner.run(loop_of())
     with pytest.raises(RuntimeError, match="Runner is closed"):
         runner.get_loop()
 

@@ -86,8 +86,10 @@ def test_every_python_file_and_stub_is_installed() -> None:
 
 
 def test_the_version_is_one() -> None:
-    texts = [(tree.ROOT / name).read_text() for name in ("pyproject.toml", "meson.build")]
-    assert len(versions(*texts, (tree.PACKAGE / "__init__.py").read_text())) == 1
+    pyproject = (tree.ROOT / "pyproject.toml").read_text()
+    build_file = (tree.ROOT / "meson.build").read_text()
+    package = (tree.PACKAGE / "__init__.py").read_text()
+    assert len(versions(pyproject, build_file, package)) == 1
 
 
 def test_the_lists_of_a_build_file_are_read() -> None:

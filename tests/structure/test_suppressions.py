@@ -11,9 +11,9 @@ import pytest
 
 from tests.structure import tree
 
-LINT = re.compile(r"#\s*(?:ruff:\s*)?noqa\b(?P<codes>:\s*[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)?(?P<reason>[^#]*)")
-TYPES = re.compile(r"#\s*type:\s*ignore(?P<codes>\[[\w, -]+\])?(?P<reason>.*)")
-SHORTEST_REASON = 8  # letters; shorter ones say nothing
+LINT = re.compile(r"#\s*(?:ruff:\s*)?noqa\b(?P<codes>:\s*[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)?")
+TYPES = re.compile(r"#\s*type:\s*ignore(?P<codes>\[[\w, -]+\])?")
+SHORTEST_REASON = 7  # letters; shorter ones say nothing
 MARKS = {"skip", "skipif", "xfail"}
 CALLS = {"skip", "xfail", "importorskip"}
 
@@ -28,10 +28,10 @@ def bare_comments(source: str) -> list[str]:
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type != tokenize.COMMENT:
             continue
-        for pattern in (LINT, TYPES):
-            match = pattern.search(token.string)
-            if match and not (match["codes"] and is_reason(match["reason"])):
-                found.append(f"{token.start[0]}: {token.string}")
+        suppressions = [*LINT.finditer(token.string), *TYPES.finditer(token.string)]
+        words = TYPES.sub("", LINT.sub("", token.string))
+        if suppressions and not (all(one["codes"] for one in suppressions) and is_reason(words)):
+            found.append(f"{token.start[0]}: {token.string}")
     return found
 
 
@@ -65,9 +65,11 @@ def bare_skips(source: str) -> list[str]:
             continue
         if not reasoned:
             found.append(f"{call.lineno}: {ast.unparse(call)}")
-    for node in ast.walk(module):
-        if isinstance(node, ast.Attribute) and is_pytest_mark(node) and id(node) not in called:
-            found.append(f"{node.lineno}: {ast.unparse(node)}")
+    found.extend(
+        f"{node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(module)
+        if isinstance(node, ast.Attribute) and is_pytest_mark(node) and id(node) not in called
+    )
     return found
 
 
@@ -105,6 +107,8 @@ def test_every_skipped_test_says_why() -> None:
         ("# ruff: noqa: INP001", True),
         ("x = 1  # noqa: E501, ARG001  asyncio's signature", False),
         ("x = 1  # noqa: E501 -- asyncio's signature", False),
+        ("x = 1  # noqa: E501  # asyncio's signature", False),
+        ("x = 1  # type: ignore[misc]  # noqa: E501  asyncio's signature", False),
         ("x = 1  # type: ignore[attr-defined, misc]  # a getset descriptor", False),
         ("x = '# noqa'", False),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -136,8 +137,6 @@ def test_the_selector_of_a_native_loop_shows_transports(native: Any) -> None:
     left, right = socket.socketpair()
 
     async def main() -> None:
-        import asyncio
-
         transport, _protocol = await native.create_connection(asyncio.Protocol, sock=left)
         await asyncio.sleep(0)
         assert native._selector.get_key(left.fileno()).data == (transport, None)

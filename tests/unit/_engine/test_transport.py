@@ -56,42 +56,60 @@ class Plain(Recorder):
         self.data = data
 
 
+class Sender:
+    """Does the steps of a program at both ends of a connection; at most one send is under way."""
+
+    def __init__(
+        self, right: socket.socket, transport: asyncio.Transport, protocols: list[asyncio.BaseProtocol]
+    ) -> None:
+        self.right = right
+        self.transport = transport
+        self.protocols = protocols
+        self.sent = 0
+        self.sending: asyncio.Task[None] | None = None
+
+    async def do(self, verb: str, number: int) -> None:
+        if verb == "send":
+            await self.sending_ended()
+            data = SOURCE[self.sent : self.sent + number]
+            self.sending = asyncio.create_task(asyncio.get_running_loop().sock_sendall(self.right, data))
+            self.sent += number
+        elif verb == "turns":
+            for _ in range(number):
+                await asyncio.sleep(0)
+        elif verb == "pause":
+            self.transport.pause_reading()
+        elif verb == "resume":
+            self.transport.resume_reading()
+        else:
+            self.protocols.reverse()
+            self.transport.set_protocol(self.protocols[0])
+
+    async def sending_ended(self) -> None:
+        self.transport.resume_reading()  # or the peer would wait for room for ever
+        if self.sending is not None:
+            await self.sending
+
+
 async def send_and_receive(
-    loop: asyncio.AbstractEventLoop,
-    steps: list[tuple[str, int]],
-    sizes: list[int],
-    first: str,
+    loop: asyncio.AbstractEventLoop, steps: list[tuple[str, int]], sizes: list[int], first: str
 ) -> None:
     left, right = socket.socketpair()
     right.setblocking(False)
     data = bytearray()
-    protocols: dict[str, asyncio.BaseProtocol] = {"plain": Plain(data), "buffered": Buffered(data, sizes)}
-    kind, sent = first, 0
+    protocols: list[asyncio.BaseProtocol] = [Plain(data), Buffered(data, sizes)]
+    if first == "buffered":
+        protocols.reverse()
     with right:
-        transport, _protocol = await loop.create_connection(lambda: protocols[first], sock=left)
-        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-            sending: asyncio.Task[None] | None = None
-            for verb, number in steps:
-                if verb == "send":
-                    if sending is not None:
-                        transport.resume_reading()  # or the peer would wait for room for ever
-                        await sending
-                    sending = group.create_task(loop.sock_sendall(right, SOURCE[sent : sent + number]))
-                    sent += number
-                elif verb == "turns":
-                    for _ in range(number):
-                        await asyncio.sleep(0)
-                elif verb == "pause":
-                    transport.pause_reading()
-                elif verb == "resume":
-                    transport.resume_reading()
-                else:
-                    kind = "plain" if kind == "buffered" else "buffered"
-                    transport.set_protocol(protocols[kind])
-            transport.resume_reading()
-            while len(data) < sent:  # noqa: ASYNC110  the kernel's condition, bounded by the timeout
+        transport, _protocol = await loop.create_connection(lambda: protocols[0], sock=left)
+        sender = Sender(right, transport, protocols)
+        async with asyncio.timeout(20):
+            for step in steps:
+                await sender.do(*step)
+            await sender.sending_ended()
+            while len(data) < sender.sent:  # noqa: ASYNC110  the kernel's condition, bounded by the timeout
                 await asyncio.sleep(0)
-        assert data == SOURCE[:sent]
+        assert data == SOURCE[: sender.sent]
         transport.abort()
         await asyncio.sleep(0)
 

@@ -86,7 +86,7 @@ def test_loops_stay_what_they_are() -> None:
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_our_loop_works_under_the_stock_loops_name(installed: None, debug: bool) -> None:  # noqa: ARG001  as above
+def test_our_loop_works_under_the_stock_loops_name(installed: None, debug: bool) -> None:  # noqa: ARG001  asked for what it does
     async def main() -> str:
         return await asyncio.create_task(asyncio.sleep(0, "done"))
 

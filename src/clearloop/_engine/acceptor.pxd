@@ -8,8 +8,9 @@ cdef class Acceptor:
     cdef object sock               # listening and non-blocking
     cdef object protocol_factory
     cdef object server
-    cdef object context            # a copy of it for each connection, or None
-    cdef int backlog
+    cdef object context            # each connection's factory and transport are made in a copy of it
+    cdef bint context_was_given    # by the standard library, which then passes it on (3.15)
+    cdef int most_at_once          # connections taken in one event
     cdef int fd
     cdef int socket_type           # of the connections, with the flag that tells Python that they do not block
     cdef object __weakref__
@@ -18,3 +19,4 @@ cdef class Acceptor:
     cdef int serve(self, int connection, object peername) except -1
     cdef int back_off(self, object error) except -1
     cdef int give_up(self, object error) except -1
+    cdef int report(self, str message, object error) except -1

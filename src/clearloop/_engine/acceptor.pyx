@@ -10,38 +10,42 @@ Invariants:
 """
 
 cimport cython
-from libc.errno cimport ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, errno
+from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from libc.stdint cimport uint32_t
 
+from clearloop._engine.c.python cimport PyContext_CopyCurrent
 from clearloop._engine.c.sys_socket cimport Peer, accept_connection, describe_peer
 from clearloop._engine.c.unistd cimport unistd_close
 from clearloop._engine.core cimport Core
 from clearloop._engine.counters cimport ACCEPTOR, count_freed, count_made
-from clearloop._engine.poller cimport READABLE
-from clearloop._engine.wire cimport os_error, would_block
+from clearloop._engine.oserror cimport os_error
+from clearloop._engine.poller cimport READABLE, event_function
 
 import socket
 from asyncio import constants, trsock
 from asyncio.log import logger
+from functools import partial
+
+cdef enum:
+    MOST_BACKLOG = 65536     # connections taken in one event, whatever backlog a server asks for
 
 
 @cython.final
 cdef class Acceptor:
     """Accepts the connections of one listening socket."""
 
-    def __cinit__(self, *args):
-        count_made(ACCEPTOR)
-
     def __dealloc__(self):
         count_freed(ACCEPTOR)
 
-    def __init__(self, Core loop not None, protocol_factory, sock, server, int backlog, context):
+    def __cinit__(self, Core loop not None, protocol_factory, sock, server, backlog, context):
+        count_made(ACCEPTOR)
         self.core = loop
         self.protocol_factory = protocol_factory
         self.sock = sock
         self.server = server
-        self.backlog = backlog
-        self.context = context
+        self.most_at_once = min(backlog, MOST_BACKLOG) + 1
+        self.context = PyContext_CopyCurrent() if context is None else context
+        self.context_was_given = context is not None
         self.fd = sock.fileno()
         # With this flag socket.socket() knows, without a system call, that the fd does not block.
         self.socket_type = sock.type | getattr(socket, "SOCK_NONBLOCK", 0)
@@ -50,21 +54,21 @@ cdef class Acceptor:
         """Accept from now on; the loop owns the acceptor until stop_accepting()."""
         self.core.require_open()
         if self.sock.fileno() >= 0:   # the server may have been closed while accepting was paused
-            self.core.poller.own(self.fd, self, on_event, READABLE)
+            self.core.poller.own(self.fd, self, <event_function>accept_connections, READABLE)
 
     cdef int accept_waiting(self) except -1:
         cdef Peer peer
         cdef int connection
-        for _ in range(self.backlog + 1):
+        for _ in range(self.most_at_once):
             connection = accept_connection(self.fd, &peer)
             if connection >= 0:
                 self.serve(connection, peername(&peer))
-            elif would_block():
+            elif connection == -EAGAIN:
                 return 0
-            elif errno in (EMFILE, ENFILE, ENOBUFS, ENOMEM):
-                return self.back_off(os_error())
-            elif errno not in (EINTR, ECONNABORTED):
-                return self.give_up(os_error())
+            elif -connection in (EMFILE, ENFILE, ENOBUFS, ENOMEM):
+                return self.back_off(os_error(-connection))
+            elif -connection not in (EINTR, ECONNABORTED):
+                return self.give_up(os_error(-connection))
             if self.sock.fileno() < 0:
                 return 0   # a protocol factory closed the server
         return 0
@@ -77,11 +81,12 @@ cdef class Acceptor:
                 sock.setblocking(False)
             if self.core.debug:
                 logger.debug("%r got a new connection from %r: %r", self.server, peername, sock)
-            context = self.context.copy() if self.context is not None else None
-            protocol = self.protocol_factory() if context is None else context.run(self.protocol_factory)
+            context = self.context.copy()
+            protocol = context.run(self.protocol_factory)
             extra = {"peername": peername if peername is not None else sock.getpeername()}
-            transport = self.core._make_socket_transport(
-                sock, protocol, extra=extra, server=self.server, **({} if context is None else {"context": context}))
+            keywords = {"context": context} if self.context_was_given else {}
+            transport = context.run(
+                partial(self.core._make_socket_transport, sock, protocol, extra=extra, server=self.server, **keywords))
         except BaseException as error:
             if sock is None:
                 unistd_close(connection)
@@ -96,30 +101,25 @@ cdef class Acceptor:
         return 0
 
     cdef int back_off(self, object error) except -1:
-        self.core.call_exception_handler({
-            "message": "socket.accept() out of system resource",
-            "exception": error,
-            "socket": trsock.TransportSocket(self.sock),
-        })
         self.core.poller.disown(self.fd)
         self.core.call_later(constants.ACCEPT_RETRY_DELAY, self.start)
-        return 0
+        return self.report("socket.accept() out of system resource", error)
 
     cdef int give_up(self, object error) except -1:
         """An error that would come again at once, such as that of a socket that somebody shut down."""
-        self.core.call_exception_handler({
-            "message": "Accepting connections failed; the server accepts no more on this socket",
-            "exception": error,
-            "socket": trsock.TransportSocket(self.sock),
-        })
         self.core.poller.disown(self.fd)
+        return self.report("Accepting connections failed; the server accepts no more on this socket", error)
+
+    cdef int report(self, str message, object error) except -1:
+        self.core.call_exception_handler(
+            {"message": message, "exception": error, "socket": trsock.TransportSocket(self.sock)})
         return 0
 
     def __repr__(self):
         return f"<{type(self).__name__} fd={self.fd} server={self.server!r}>"
 
 
-cdef int on_event(object owner, uint32_t readiness) except -1:
+cdef int accept_connections(object owner, uint32_t readiness) except -1:
     return (<Acceptor>owner).accept_waiting()
 
 

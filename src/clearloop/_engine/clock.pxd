@@ -5,8 +5,5 @@ from libc.stdint cimport int64_t
 from clearloop._engine.c.time cimport now_ns
 
 
-cdef enum:
-    NS_PER_SECOND = 1000000000
-
 cdef inline double to_seconds(int64_t time_ns) noexcept:
     return <double>time_ns / 1e9

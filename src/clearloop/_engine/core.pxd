@@ -4,7 +4,6 @@ from libc.stdint cimport int64_t
 from cpython.ref cimport PyObject
 
 from clearloop._engine.c.python cimport visitproc
-from clearloop._engine.handle cimport Handle
 from clearloop._engine.ledger cimport Ledger
 from clearloop._engine.poller cimport Poller
 from clearloop._engine.ready cimport ReadyQueue
@@ -32,7 +31,8 @@ cdef class Core:
 
     # Its state.
     cdef object thread_id          # of the thread in run_forever(), else None
-    cdef object clock              # time.monotonic unless somebody replaced loop.time
+    cdef object clock              # what timers go by: time.monotonic unless somebody replaced it
+    cdef object assigned_clock     # what loop.time was set to, or None
     cdef object task_factory
     cdef dict file_objects         # {fd: the file object it was given as to add_reader() or add_writer()}
     cdef object current_handle     # the handle being run; debug mode only
@@ -56,7 +56,7 @@ cdef class Core:
     cdef int64_t ready_since(self) noexcept
     cdef object make_timer(
         self, double when_s, object callback, PyObject* const* arguments, Py_ssize_t count, object context)
-    cdef int fd_of(self, object file_object, bint adding) except -1
+    cdef int fd_of(self, object file_object) except -1
     cdef int wake(self) except -1
     cdef int settle_after_step(self, object owner, settle_function settle) except -1
     cdef int settle(self) except -1

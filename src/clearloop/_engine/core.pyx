@@ -5,7 +5,8 @@ standard library's code reads and writes, and what garbage collection must know.
 Not here: running anything (turn), sockets (transport, acceptor), everything that runs per loop (clearloop.loop).
 
 Invariants:
- 1. ready, timers, ledger and poller are never None, also in a loop that garbage collection has cleared.
+ 1. ready, timers and ledger are never None, also in a loop that garbage collection has cleared; poller is not None
+    in a loop that passed require_open().
  2. Whoever makes work from outside a step wakes a sleeping poller.
  3. What was registered by settle_after_step() is settled before the next step and before the loop stops.
 """
@@ -73,12 +74,16 @@ cdef class Core:
         """Forget every watched fd and close the poller; EventLoop.close() calls it once, as the last act."""
         self.poller.drop_all()
         self.poller.shut()
+        self.file_objects.clear()
 
     # -- scheduling: call_soon, call_later and call_at are installed below
 
     cdef int require_open(self) except -1:
         if self.closed:
             raise RuntimeError("Event loop is closed")
+        if self.poller is None:
+            raise RuntimeError(
+                f"{type(self).__name__} was not initialised: its __init__() has not called EventLoop's; call super().__init__().")
         return 0
 
     cdef int check_caller(self, object callback, str method) except -1:
@@ -150,12 +155,12 @@ cdef class Core:
         return self._watch(fd, WRITABLE, callback, args, context)
 
     def _remove_reader(self, fd):
-        return not self.closed and self._unwatch(self.fd_of(fd, False), READABLE)
+        return not self.closed and self._unwatch(self.fd_of(fd), READABLE)
 
     def _remove_writer(self, fd):
-        return not self.closed and self._unwatch(self.fd_of(fd, False), WRITABLE)
+        return not self.closed and self._unwatch(self.fd_of(fd), WRITABLE)
 
-    cdef int fd_of(self, object file_object, bint adding) except -1:
+    cdef int fd_of(self, object file_object) except -1:
         """The number of a fd or of an object with fileno(); a closed object is found by what it was added as."""
         cdef int fd
         if isinstance(file_object, int):
@@ -167,22 +172,22 @@ cdef class Core:
             fd = selectors._fileobj_to_fd(file_object)
         except ValueError:
             for known, added in self.file_objects.items():
-                if added is file_object and not adding:
+                if added is file_object:
                     return known
             raise
-        if adding:
-            self.file_objects[fd] = file_object
         return fd
 
     def _watch(self, file_object, int side, callback, tuple args, context):
         self.require_open()
-        cdef int fd = self.fd_of(file_object, True)
+        cdef int fd = self.fd_of(file_object)
         handle = new_handle(self, callback, NULL, 0, context)
         handle.argument_count = len(args)
         handle.arguments = args[0] if len(args) == 1 else args
         if self.debug:
             remember_source(handle)
         former = self.poller.set_handle(fd, side, handle)
+        if not isinstance(file_object, int):
+            self.file_objects[fd] = file_object
         if former is not None:
             former.cancel()
         return handle
@@ -191,9 +196,10 @@ cdef class Core:
         cdef Watch* watch = self.poller.find(fd)
         if watch == NULL or (watch.reader if side == READABLE else watch.writer) == NULL:
             return False
-        self.poller.set_handle(fd, side, None).cancel()
-        if watch.interest == 0:
+        former = self.poller.set_handle(fd, side, None)
+        if self.poller.watches[fd].interest == 0:
             self.file_objects.pop(fd, None)
+        former.cancel()
         return True
 
     def _watched(self):
@@ -201,6 +207,7 @@ cdef class Core:
         cdef int fd
         cdef Watch* watch
         found = {}
+        self.require_open()
         for fd in range(<int>self.poller.capacity):
             watch = self.poller.find(fd)
             if watch.interest:
@@ -240,6 +247,10 @@ cdef class Core:
             entry.settle(owner)
         return 0
 
+    def _settle(self):
+        """Send now what the running step has written so far."""
+        self.settle()
+
     # -- garbage collection
 
     cdef int traverse(self, visitproc visit, void* argument) noexcept:
@@ -255,8 +266,10 @@ cdef class Core:
         return stop
 
     cdef void drop_references(self) noexcept:
-        self.ready.drop_all()
-        self.timers.drop_all()
+        if self.ready is not None:
+            self.ready.drop_all()
+        if self.timers is not None:
+            self.timers.drop_all()
         if self.poller is not None:
             self.poller.drop_all()
         while self.unsettled_count:
@@ -268,17 +281,22 @@ cdef class Core:
     @property
     def time(self):
         """The clock: a callable that returns seconds. time.monotonic, unless it was replaced (tests, virtual time)."""
-        return self.clock
+        return monotonic if self.assigned_clock is None else self.assigned_clock
 
     @time.setter
     def time(self, clock):
-        self.clock = clock
-        self.clock_is_native = clock is monotonic
+        self.assigned_clock = clock
+        self._use_clock(clock)
 
     @time.deleter
     def time(self):
-        self.clock = monotonic
-        self.clock_is_native = True
+        self.assigned_clock = None
+        self._use_clock(monotonic)
+
+    def _use_clock(self, clock):
+        """Let timers go by another clock; EventLoop's constructor calls it for a subclass that overrides time()."""
+        self.clock = clock
+        self.clock_is_native = clock is monotonic
 
     def get_debug(self):
         """Tell whether debug mode is on."""
@@ -358,6 +376,7 @@ cdef class Core:
     @_debug.setter
     def _debug(self, debug):
         self.debug = bool(debug)
+        self.current_handle = None
 
     @property
     def _clock_resolution(self):
@@ -425,7 +444,7 @@ install_methods(Core, schedule_soon, schedule_later, schedule_at)
 
 
 cdef int leave_heap(TimerHandle handle) except -1:
-    return (<Core>handle.loop).timers.remove_at(handle.heap_index)
+    return (<Core>handle.loop).timers.remove_at(handle.heap_place - 1)
 
 set_leave_heap(leave_heap)
 
@@ -443,6 +462,7 @@ cdef int clear_core(PyObject* core) noexcept:
     (<Core>core).task_factory = None
     (<Core>core).current_handle = None
     (<Core>core).clock = monotonic
+    (<Core>core).assigned_clock = None
     (<Core>core).clock_is_native = True
     return 0
 

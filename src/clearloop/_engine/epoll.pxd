@@ -11,3 +11,4 @@ cdef class EpollPoller(Poller):
 
     cdef int open(self) except -1
     cdef int close_fds(self) noexcept
+    cdef int sleep_nogil(self, int timeout_ms) noexcept nogil

@@ -8,11 +8,12 @@ from libc.errno cimport EBADF, EEXIST, EINTR, ENOENT, EPERM, errno
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from clearloop._engine.c.python cimport PyErr_CheckSignals, PyErr_SetFromErrno
+from clearloop._engine.c.python cimport PyErr_SetFromErrno
 from clearloop._engine.c.sys_epoll cimport (
     EFD_CLOEXEC, EFD_NONBLOCK, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLERR, EPOLLHUP,
     EPOLLIN, EPOLLOUT, epoll_create1, epoll_ctl, epoll_event, epoll_wait, eventfd)
 from clearloop._engine.c.unistd cimport unistd_close, unistd_read, unistd_write
+from clearloop._engine.oserror cimport os_error
 from clearloop._engine.poller cimport FAILED, HUNG_UP, MOST_EVENTS, READABLE, WRITABLE, Poller
 
 assert (EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP) == (READABLE, WRITABLE, FAILED, HUNG_UP)
@@ -57,7 +58,7 @@ cdef class EpollPoller(Poller):
 
     cdef int register(self, int fd, uint32_t interest, uint32_t generation, uint32_t previous) except -1:
         cdef epoll_event event
-        cdef int failed
+        cdef int failed, number
         event.events = interest
         event.data.u64 = <uint64_t>generation << 32 | <uint32_t>fd
         if interest == 0:
@@ -72,7 +73,9 @@ cdef class EpollPoller(Poller):
         elif failed and errno == EEXIST:
             failed = epoll_ctl(self.epoll_fd, EPOLL_CTL_MOD, fd, &event)
         if failed:
-            PyErr_SetFromErrno(OSError)
+            number = errno
+            epoll_ctl(self.epoll_fd, EPOLL_CTL_DEL, fd, &event)   # as the table has it: not registered
+            raise os_error(number)
         return 0
 
     cdef int wait(self, int timeout_ms) except -1:
@@ -83,7 +86,7 @@ cdef class EpollPoller(Poller):
             count = epoll_wait(self.epoll_fd, self.kernel_events, MOST_EVENTS, 0)
         else:
             with nogil:
-                count = epoll_wait(self.epoll_fd, self.kernel_events, MOST_EVENTS, timeout_ms)
+                count = self.sleep_nogil(timeout_ms)
         if count < 0:
             if errno != EINTR:
                 PyErr_SetFromErrno(OSError)
@@ -98,6 +101,9 @@ cdef class EpollPoller(Poller):
             self.events[collected].readiness = self.kernel_events[i].events
             collected += 1
         return collected
+
+    cdef int sleep_nogil(self, int timeout_ms) noexcept nogil:
+        return epoll_wait(self.epoll_fd, self.kernel_events, MOST_EVENTS, timeout_ms)
 
     cdef int wake(self) except -1:
         cdef uint64_t one = 1

@@ -6,7 +6,7 @@ Slower than epoll.pyx by one Python call an event; everything above the poller i
 cimport cython
 from libc.stdint cimport uint32_t
 
-from clearloop._engine.poller cimport MOST_EVENTS, READABLE, WRITABLE, Poller
+from clearloop._engine.poller cimport READABLE, WRITABLE, Poller
 
 import selectors
 import socket
@@ -43,7 +43,9 @@ cdef class SelectorsPoller(Poller):
     cdef int wait(self, int timeout_ms) except -1:
         cdef int collected = 0
         cdef int mask
-        for key, mask in self.selector.select(None if timeout_ms < 0 else timeout_ms / 1000)[:MOST_EVENTS]:
+        selected = self.selector.select(None if timeout_ms < 0 else <double>timeout_ms / 1000.0)
+        self.make_room_for_events(len(selected))
+        for key, mask in selected:
             if key.data is None:
                 self.drain_wakes()
                 continue
@@ -70,10 +72,12 @@ cdef class SelectorsPoller(Poller):
         return 0
 
     cdef int reopen(self) except -1:
-        # The selector's own kernel object is shared with the parent: leave it, make another of the same kind.
+        # The parent keeps its own reference to the kernel object; a selector given by the user may not know how to
+        # make another of its kind.
         self.wake_reader.close()
         self.wake_writer.close()
-        self.selector = type(self.selector)()
+        self.selector.close()
+        self.selector = selectors.DefaultSelector()
         self.open()
         return 0
 

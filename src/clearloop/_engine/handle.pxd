@@ -1,5 +1,6 @@
 """One scheduled callback. TimerHandle adds a deadline and its place in the timer heap."""
 
+cimport cython
 from cpython.ref cimport PyObject
 
 
@@ -14,7 +15,7 @@ cdef class Handle:
     cdef object __weakref__
     # A TimerHandle's; here so that both classes have one size, which lets them share one freelist.
     cdef double when_s
-    cdef Py_ssize_t heap_index     # NOT_IN_HEAP when it is due, cancelled or cleared
+    cdef Py_ssize_t heap_place     # its index in the timer heap plus 1; NOT_IN_HEAP when it is due, cancelled or cleared
 
     cdef int run(self) except -1               # raises SystemExit and KeyboardInterrupt; reports everything else
     cdef PyObject* call(self) noexcept         # the callback's result; NULL with an exception set
@@ -22,6 +23,7 @@ cdef class Handle:
     cdef int mark_cancelled(self) except -1
 
 
+@cython.final
 cdef class TimerHandle(Handle):
     pass
 
@@ -32,7 +34,7 @@ cdef class DebugNotes:
 
 
 cdef enum:
-    NOT_IN_HEAP = -1
+    NOT_IN_HEAP = 0
 
 # How a timer that is cancelled leaves the heap of its loop: the core, which knows both, sets it.
 ctypedef int (*leave_function)(TimerHandle handle) except -1

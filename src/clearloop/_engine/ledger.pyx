@@ -12,6 +12,7 @@ Cost: about 30 instructions a step, 26 of them the clock.
 """
 
 cimport cython
+from libc.math cimport ldexp
 from libc.stdint cimport int64_t, uint64_t
 
 from clearloop._engine.clock cimport now_ns, to_seconds
@@ -28,7 +29,7 @@ cdef double quantile_ns(Histogram* histogram, uint64_t count, double fraction) n
     for bucket in range(BUCKETS):
         if before + <double>histogram.counts[bucket] >= wanted and histogram.counts[bucket]:
             within = (wanted - before) / <double>histogram.counts[bucket]
-            return min(<double>(1 << bucket if bucket < 62 else 1 << 62) * (1.0 + within), <double>histogram.max_ns)
+            return min(ldexp(1.0, bucket) * (1.0 + within), <double>histogram.max_ns)
         before += <double>histogram.counts[bucket]
     return <double>histogram.max_ns
 

@@ -12,9 +12,9 @@ cdef enum Readiness:     # the kernel's own bits on Linux (epoll.pyx checks it);
     FAILED = 8
     HUNG_UP = 16
 
-# Called in the I/O phase with the owner of a watched fd. It reports its own errors; only SystemExit and
-# KeyboardInterrupt come out.
-ctypedef int (*event_function)(object owner, uint32_t readiness) except -1
+# Called in the I/O phase with the owner of a watched fd: 0, or -1 with an exception set. It reports the errors of
+# protocols itself; whatever else comes out costs the owner its fd, not the loop its life.
+ctypedef int (*event_function)(object owner, uint32_t readiness) noexcept
 
 cdef struct Event:
     int fd
@@ -34,6 +34,7 @@ cdef class Poller:
     cdef Watch* watches            # indexed by fd
     cdef Py_ssize_t capacity
     cdef Event* events             # what the last wait() collected
+    cdef Py_ssize_t event_capacity
     cdef unsigned int fork_count   # of the process that this poller was made in
 
     # The kernel's side.
@@ -52,6 +53,8 @@ cdef class Poller:
     cdef object set_handle(self, int fd, uint32_t side, object handle)   # the handle it replaces, or None
     cdef int forget(self, int fd) except -1
     cdef int leave_parent(self) except -1
+    cdef int leave_parent_if_forked(self) except -1
+    cdef int make_room_for_events(self, Py_ssize_t count) except -1
     cdef int drop_all(self) except -1
     cdef int traverse(self, visitproc visit, void* argument) noexcept
 

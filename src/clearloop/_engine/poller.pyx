@@ -11,14 +11,13 @@ Invariants:
  4. After a fork, the child never changes the kernel object that it shares with its parent.
 """
 
-cimport cython
 from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF, Py_XDECREF
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
-from clearloop._engine.c.python cimport visitproc
-from clearloop._engine.c.unistd cimport pthread_atfork
+from clearloop._engine.c.python cimport PyErr_SetFromErrno, visitproc
+from clearloop._engine.c.unistd cimport F_GETFD, fcntl, pthread_atfork
 from clearloop._engine.counters cimport POLLER, count_freed, count_made
 
 
@@ -27,11 +26,11 @@ cdef enum:
 
 cdef unsigned int fork_count = 0
 
-cdef void count_fork() noexcept nogil:
+cdef void count_fork_nogil() noexcept nogil:
     global fork_count
     fork_count += 1
 
-pthread_atfork(NULL, NULL, count_fork)
+pthread_atfork(NULL, NULL, count_fork_nogil)
 
 
 cdef class Poller:
@@ -41,6 +40,7 @@ cdef class Poller:
         self.capacity = FIRST_CAPACITY
         self.watches = <Watch*>calloc(FIRST_CAPACITY, sizeof(Watch))
         self.events = <Event*>calloc(MOST_EVENTS, sizeof(Event))
+        self.event_capacity = MOST_EVENTS
         self.fork_count = fork_count
         if self.watches == NULL or self.events == NULL:
             raise MemoryError
@@ -53,6 +53,16 @@ cdef class Poller:
 
     cdef int register(self, int fd, uint32_t interest, uint32_t generation, uint32_t previous) except -1:
         raise NotImplementedError
+
+    cdef int make_room_for_events(self, Py_ssize_t count) except -1:
+        cdef Event* larger
+        if count > self.event_capacity:
+            larger = <Event*>realloc(self.events, count * sizeof(Event))
+            if larger == NULL:
+                raise MemoryError
+            self.events = larger
+            self.event_capacity = count
+        return 0
 
     cdef int wait(self, int timeout_ms) except -1:
         raise NotImplementedError
@@ -75,6 +85,9 @@ cdef class Poller:
         if fd < 0:
             raise ValueError(f"Invalid file descriptor: {fd}")
         if fd >= capacity:
+            # Asked before the table grows: a number far beyond the open files would cost memory, not an error.
+            if fcntl(fd, F_GETFD) < 0:
+                PyErr_SetFromErrno(OSError)
             while fd >= capacity:
                 capacity *= 2
             larger = <Watch*>realloc(self.watches, capacity * sizeof(Watch))
@@ -88,13 +101,13 @@ cdef class Poller:
     cdef int set_interest(self, int fd, uint32_t interest) except -1:
         cdef Watch* watch = self.watch(fd)
         cdef uint32_t previous = watch.interest
-        if self.fork_count != fork_count:
-            self.leave_parent()
+        self.leave_parent_if_forked()
         if previous == 0:
             watch.generation += 1
         watch.interest = 0   # what holds if the kernel refuses
         self.register(fd, interest, watch.generation, previous)
-        watch.interest = interest
+        # Not by the pointer: a poller that runs Python code may have let the table grow.
+        self.watches[fd].interest = interest
         return 0
 
     cdef int own(self, int fd, object owner, event_function on_event, uint32_t interest) except -1:
@@ -107,6 +120,7 @@ cdef class Poller:
         if watch.owner != NULL or watch.reader != NULL or watch.writer != NULL:
             self.forget(fd)
         self.set_interest(fd, interest)
+        watch = &self.watches[fd]   # destructors may have let the table grow
         Py_INCREF(owner)
         watch.owner = <PyObject*>owner
         watch.on_event = on_event
@@ -172,6 +186,9 @@ cdef class Poller:
         Py_XDECREF(writer)
         return 0
 
+    cdef int leave_parent_if_forked(self) except -1:
+        return self.leave_parent() if self.fork_count != fork_count else 0
+
     cdef int leave_parent(self) except -1:
         """In a forked child: take a kernel object of our own and register there what was registered."""
         cdef int fd
@@ -181,7 +198,10 @@ cdef class Poller:
         for fd in range(<int>self.capacity):
             watch = &self.watches[fd]
             if watch.interest:
-                self.register(fd, watch.interest, watch.generation, 0)
+                try:
+                    self.register(fd, watch.interest, watch.generation, 0)
+                except OSError:
+                    self.watches[fd].interest = 0   # closed since; nothing can come from it
         return 0
 
     cdef int traverse(self, visitproc visit, void* argument) noexcept:

@@ -4,7 +4,7 @@ Lives here: a 4-ary heap of owned TimerHandles in which each knows its index, so
 Not here: the clock, and running what is due (turn).
 
 Invariants:
- 1. Each of the count entries owns one reference, and its handle's heap_index is its index.
+ 1. Each of the count entries owns one reference, and its handle's heap_place is its index plus 1.
  2. No entry is earlier than its parent; equal deadlines compare by the order in which they were scheduled.
  3. The heap is consistent before any reference is dropped, because a destructor may schedule or cancel timers.
 
@@ -71,7 +71,7 @@ cdef class TimerHeap:
     cdef int remove_at(self, Py_ssize_t index) except -1:
         cdef TimerHandle handle = <TimerHandle>self.entries[index].handle
         cdef TimerEntry last
-        handle.heap_index = NOT_IN_HEAP
+        handle.heap_place = NOT_IN_HEAP
         self.count -= 1
         count_freed(TIMER_ENTRY)
         if index != self.count:
@@ -91,10 +91,10 @@ cdef class TimerHeap:
             if not is_earlier(entry, entries[parent]):
                 break
             entries[index] = entries[parent]
-            (<TimerHandle>entries[index].handle).heap_index = index
+            (<TimerHandle>entries[index].handle).heap_place = index + 1
             index = parent
         entries[index] = entry
-        (<TimerHandle>entry.handle).heap_index = index
+        (<TimerHandle>entry.handle).heap_place = index + 1
 
     cdef void place_down(self, Py_ssize_t index, TimerEntry entry) noexcept:
         cdef TimerEntry* entries = self.entries
@@ -111,10 +111,10 @@ cdef class TimerHeap:
             if is_earlier(entry, entries[earliest]):
                 break
             entries[index] = entries[earliest]
-            (<TimerHandle>entries[index].handle).heap_index = index
+            (<TimerHandle>entries[index].handle).heap_place = index + 1
             index = earliest
         entries[index] = entry
-        (<TimerHandle>entry.handle).heap_index = index
+        (<TimerHandle>entry.handle).heap_place = index + 1
 
     cdef int traverse(self, visitproc visit, void* argument) noexcept:
         cdef Py_ssize_t i
@@ -131,7 +131,7 @@ cdef class TimerHeap:
             self.count -= 1
             count_freed(TIMER_ENTRY)
             handle = <TimerHandle>self.entries[self.count].handle
-            handle.heap_index = NOT_IN_HEAP
+            handle.heap_place = NOT_IN_HEAP
             Py_DECREF(handle)
 
     def __len__(self):

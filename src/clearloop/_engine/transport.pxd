@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t
 
 from clearloop._engine.c.flow_control cimport _FlowControlMixin
 from clearloop._engine.core cimport Core
-from clearloop._engine.wire cimport SendResult, WriteQueue
+from clearloop._engine.wire cimport WriteQueue
 
 
 cdef enum Life:
@@ -52,8 +52,7 @@ cdef class StreamTransport(_FlowControlMixin):
     cdef bint is_corked            # the queue is sent at the end of the step
     cdef bint is_served            # an event of this transport is served: what is corked leaves when that ends
     cdef size_t last_read          # bytes of the last read: large ones are received in place
-    cdef size_t high               # _high_water and _low_water
-    cdef size_t low
+    cdef size_t high               # _high_water
     cdef int lost_writes           # writes since the connection was lost
 
     cdef int serve(self, uint32_t readiness) except -1
@@ -68,10 +67,12 @@ cdef class StreamTransport(_FlowControlMixin):
     # writing
     cdef int write_data(self, object data) except -1
     cdef int write_bytes(self, bytes data) except -1
+    cdef int write_at_once(self, bytes data) except -1
+    cdef int wait_until_writable(self) except -1
     cdef int count_lost_write(self) except -1
     cdef int settle(self) except -1
     cdef int flush(self) except -1
-    cdef int after_sending(self, SendResult result) except -1
+    cdef int after_sending(self, int result) except -1
     cdef int write_ready(self) except -1
     cdef int after_emptied(self) except -1
     cdef int send_end_of_file(self) except -1
@@ -80,3 +81,7 @@ cdef class StreamTransport(_FlowControlMixin):
     cdef int schedule_lost(self, object error) except -1
     cdef int fail(self, object error, str message) except -1
     cdef int fail_by_protocol(self, str message) except -1
+
+
+cdef StreamTransport new_transport()                        # its fields are still to be filled
+cdef int attach(object server, object transport) except -1

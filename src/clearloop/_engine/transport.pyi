@@ -1,11 +1,8 @@
-import contextvars
 import socket
-from asyncio import AbstractServer, BaseProtocol, Future, Transport
+from asyncio import AbstractServer, BaseProtocol, Future
 from asyncio.transports import _FlowControlMixin
 from collections.abc import Iterable
 from typing import Any, ClassVar, final
-
-from clearloop._engine.core import Core
 
 @final
 class StreamTransport(_FlowControlMixin):
@@ -51,13 +48,3 @@ class StreamTransport(_FlowControlMixin):
     def _force_close(self, error: BaseException | None) -> None: ...
     def _fatal_error(self, exc: BaseException, message: str = "Fatal error on transport") -> None: ...
     def _call_connection_lost(self, error: BaseException | None) -> None: ...
-
-def make_stream_transport(
-    loop: Core,
-    sock: socket.socket,
-    protocol: BaseProtocol,
-    waiter: Future[None] | None,
-    extra: dict[str, Any] | None,
-    server: AbstractServer | None,
-    context: contextvars.Context | None,
-) -> Transport: ...

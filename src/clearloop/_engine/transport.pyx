@@ -1,7 +1,7 @@
 """The native stream transport: a connected TCP or Unix socket on a loop.
 
 Lives here: what happens to a connection between connection_made() and connection_lost(), as asyncio's transports promise.
-Not here: bytes and system calls (wire), which fds are watched (poller), accepting (acceptor), TLS (it sits on top).
+Not here: making a transport (establish), bytes and system calls (wire), which fds are watched (poller), accepting (acceptor), TLS (it sits on top).
 
 Invariants:
  1. connection_lost() is called exactly once, always by a scheduled callback, after which the socket is closed.
@@ -19,21 +19,22 @@ cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport PyObject, Py_DECREF
-from libc.stdint cimport uint32_t
+from libc.errno cimport errno
+from libc.stdint cimport SIZE_MAX, uint32_t
 
 from clearloop._engine.c.flow_control cimport FlowControl, _FlowControlMixin, fill_base, install_slots
 from clearloop._engine.c.python cimport (
-    PyContext_CopyCurrent, PyErr_GetRaisedException, Py_None, call_one_arg, enter_context, leave_context, new_bytes,
-    resize_bytes)
+    PyErr_GetRaisedException, PyErr_WriteUnraisable, Py_None, call_one_arg, call_vector,
+    enter_context, leave_context, new_bytes, resize_bytes)
 from clearloop._engine.c.sys_socket cimport SHUT_WR, shutdown
 from clearloop._engine.core cimport READ_BUFFER_SIZE, Core
 from clearloop._engine.counters cimport TRANSPORT, count_freed, count_made
-from clearloop._engine.poller cimport FAILED, HUNG_UP, READABLE, WRITABLE
-from clearloop._engine.wire cimport REFUSED, SENT, SendResult, WriteQueue, os_error, receive, transmit, would_block
+from clearloop._engine.oserror cimport os_error
+from clearloop._engine.poller cimport FAILED, HUNG_UP, READABLE, WRITABLE, event_function
+from clearloop._engine.wire cimport BLOCKED, SENT, WriteQueue, receive, transmit, would_block
 
-import socket
 import warnings
-from asyncio import constants, futures, protocols, selector_events, transports, trsock
+from asyncio import constants, protocols, selector_events, transports
 from asyncio.log import logger
 from inspect import signature
 
@@ -42,6 +43,9 @@ cdef enum:
     FRESH_SIZE = 65536       # of the bytes object that is received into; below malloc's threshold for mmap
     CORK_SIZE = 65536        # what is queued beyond this leaves at once
 
+# C variables, not module globals, because a finalizer may run when the interpreter has cleared the module.
+cdef object warn = warnings.warn
+cdef tuple SOURCE_KEYWORD = ("source",)
 cdef object BufferedProtocol = protocols.BufferedProtocol
 cdef object stock_transport = selector_events._SelectorSocketTransport
 # Until 3.11 writelines() was a join and a write, with a join's errors.
@@ -64,7 +68,7 @@ cdef class StreamTransport(_FlowControlMixin):
         if interest == 0:
             return self.core.poller.disown(self.fd)
         self.core.require_open()
-        return self.core.poller.own(self.fd, self, on_event, interest)
+        return self.core.poller.own(self.fd, self, <event_function>serve_transport, interest)
 
     cdef int serve(self, uint32_t readiness) except -1:
         """Serve an event inside the transport's context, in which protocol methods run and callbacks are scheduled."""
@@ -154,9 +158,11 @@ cdef class StreamTransport(_FlowControlMixin):
         return 0
 
     cdef int end_read(self, ssize_t received) except -1:
-        """A read that brought nothing: an error (-1, in errno), or the end of file (0)."""
+        """A read that brought nothing: the end of file (0), or a negated error number."""
+        if would_block(received):
+            return 0
         if received < 0:
-            return 0 if would_block() else self.fail(os_error(), "Fatal read error on socket transport")
+            return self.fail(os_error(-received), "Fatal read error on socket transport")
         if self.core.debug:
             logger.debug("%r received EOF", self)
         try:
@@ -236,18 +242,8 @@ cdef class StreamTransport(_FlowControlMixin):
         return self.write_bytes(data)
 
     cdef int write_bytes(self, bytes data) except -1:
-        cdef size_t size = PyBytes_GET_SIZE(data)
-        cdef ssize_t sent = 0
-        if self.queue.count == 0 and size >= CORK_SIZE:
-            sent = transmit(self.fd, PyBytes_AS_STRING(data), size)
-            if sent < 0 and not would_block():
-                return self.fail(os_error(), "Fatal write error on socket transport")
-            if sent == <ssize_t>size:
-                return 0
-            self.queue.append(data, max(sent, 0))
-            self.waits_writable = True
-            self.update_interest()
-            return self.pause_protocol_if_full()
+        if self.queue.count == 0 and PyBytes_GET_SIZE(data) >= CORK_SIZE:
+            return self.write_at_once(data)
         self.queue.append(data, 0)
         if self.waits_writable:
             return self.pause_protocol_if_full()
@@ -259,6 +255,15 @@ cdef class StreamTransport(_FlowControlMixin):
                 self.core.settle_after_step(self, settle_transport)
         return 0
 
+    cdef int write_at_once(self, bytes data) except -1:
+        cdef ssize_t sent = transmit(self.fd, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        if sent == PyBytes_GET_SIZE(data):
+            return 0
+        if sent < 0 and not would_block(sent):
+            return self.after_sending(<int>sent)
+        self.queue.append(data, max(sent, 0))
+        return self.wait_until_writable()
+
     cdef int count_lost_write(self) except -1:
         if self.lost_writes >= constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES:
             logger.warning("socket.send() raised exception.")
@@ -267,7 +272,7 @@ cdef class StreamTransport(_FlowControlMixin):
 
     cdef int settle(self) except -1:
         """Send what is corked; the transport's context is entered only for more than that."""
-        cdef SendResult result
+        cdef int result
         self.is_corked = False
         if self.queue.count == 0 or self.waits_writable or self.life >= LOST:
             return 0
@@ -287,19 +292,22 @@ cdef class StreamTransport(_FlowControlMixin):
             return 0
         return self.after_sending(self.queue.send_to(self.fd))
 
-    cdef int after_sending(self, SendResult result) except -1:
-        if result == REFUSED:
-            return self.fail(os_error(), "Fatal write error on socket transport")
+    cdef int after_sending(self, int result) except -1:
         if result == SENT:
             return self.after_emptied()
+        if result == BLOCKED:
+            return self.wait_until_writable()
+        return self.fail(os_error(-result), "Fatal write error on socket transport")
+
+    cdef int wait_until_writable(self) except -1:
         self.waits_writable = True
         self.update_interest()
         return self.pause_protocol_if_full()
 
     cdef int write_ready(self) except -1:
-        result = self.queue.send_to(self.fd)
-        if result == REFUSED:
-            return self.fail(os_error(), "Fatal write error on socket transport")
+        cdef int result = self.queue.send_to(self.fd)
+        if result < 0:
+            return self.after_sending(result)
         self._maybe_resume_protocol()   # may write more
         if self.queue.count == 0 and self.life < LOST:
             self.waits_writable = False
@@ -313,7 +321,10 @@ cdef class StreamTransport(_FlowControlMixin):
         if self.life == CLOSING:
             self.schedule_lost(None)
         elif self.write_side == FINISHING:
-            self.send_end_of_file()
+            try:
+                self.send_end_of_file()
+            except OSError as error:
+                return self.fail(error, "Fatal write error on socket transport")
         return 0
 
     def write_eof(self):
@@ -329,7 +340,7 @@ cdef class StreamTransport(_FlowControlMixin):
     cdef int send_end_of_file(self) except -1:
         self.write_side = FINISHED
         if shutdown(self.fd, SHUT_WR) < 0:
-            raise os_error()
+            raise os_error(errno)
         return 0
 
     def can_write_eof(self):
@@ -344,8 +355,7 @@ cdef class StreamTransport(_FlowControlMixin):
     def set_write_buffer_limits(self, high=None, low=None):
         """Set the bounds in bytes at which the protocol is told to pause and to resume writing."""
         self._set_write_buffer_limits(high=high, low=low)
-        self.high = self.high_water
-        self.low = self.low_water
+        self.high = <size_t>min(self.high_water, <object>(SIZE_MAX >> 1))
         self._maybe_pause_protocol()
 
     cdef int pause_protocol_if_full(self) except -1:
@@ -436,11 +446,13 @@ cdef class StreamTransport(_FlowControlMixin):
                 waiter.set_exception(ConnectionError("Connection is closed by peer"))
 
     def __del__(self):
-        if self.sock is not None:
-            warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
-            self.sock.close()
-            if self.server is not None:
-                detach(self.server, self)
+        sock, self.sock = self.sock, None
+        if sock is None:
+            return
+        warn_unclosed(self)
+        sock.close()
+        if self.server is not None:
+            detach(self.server, self)
 
     # -- what the transport tells about itself
 
@@ -507,7 +519,7 @@ cdef class StreamTransport(_FlowControlMixin):
         return self.empty_waiter
 
 
-cdef int on_event(object owner, uint32_t readiness) except -1:
+cdef int serve_transport(object owner, uint32_t readiness) except -1:
     return (<StreamTransport>owner).serve(readiness)
 
 
@@ -523,58 +535,37 @@ cdef object missing_method(object protocol, str name):
     return AttributeError(f"{protocol!r} had no {name}() when it was set as the transport's protocol.")
 
 
-cdef int detach(object server, object transport) except -1:
-    if server_knows_transports:
-        server._detach(transport)
+cdef int warn_unclosed(object transport) except -1:
+    """Warn; a warning that is made an error is unraisable here, and the socket is still closed."""
+    cdef PyObject* arguments[3]
+    message = f"unclosed transport {transport!r}"
+    arguments[0] = <PyObject*>message
+    arguments[1] = <PyObject*>ResourceWarning
+    arguments[2] = <PyObject*>transport
+    cdef PyObject* result = call_vector(warn, arguments, 2, <PyObject*>SOURCE_KEYWORD)
+    if result == NULL:
+        PyErr_WriteUnraisable(transport)
     else:
-        server._detach()
+        Py_DECREF(<object>result)
     return 0
 
 
-def make_stream_transport(Core loop not None, sock, protocol, waiter, extra, server, context):
-    """Return a transport that serves protocol on a connected, non-blocking stream socket; it owns the socket from now on.
+cdef int attach(object server, object transport) except -1:
+    server._attach(transport) if server_knows_transports else server._attach()
+    return 0
 
-    connection_made() is scheduled, then reading starts, then waiter (a future or None) gets its result.
-    """
+
+cdef int detach(object server, object transport) except -1:
+    server._detach(transport) if server_knows_transports else server._detach()
+    return 0
+
+
+cdef StreamTransport new_transport():
+    # Not through the type, which refuses: Cython calls the constructor that it compiled.
     cdef StreamTransport transport = StreamTransport.__new__(StreamTransport)
     count_made(TRANSPORT)
     fill_base(transport)
-    transport.sock = sock
-    transport.core = transport.loop = loop
-    transport.fd = sock.fileno()
-    transport.queue = WriteQueue()
-    transport.extra = describe_socket(sock, {} if extra is None else extra)
-    transport.protocol_paused = False
-    transport.set_protocol(protocol)
-    transport.set_write_buffer_limits()
-    transport.start_context = context
-    transport.context = PyContext_CopyCurrent() if context is None else context
-    transport.server = server
-    if server is not None:
-        server._attach(transport) if server_knows_transports else server._attach()
-    loop._transports[transport.fd] = transport
-    if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM:
-        # Also where the protocol number was left at 0, which asyncio's own check passes over.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    loop.call_soon(protocol.connection_made, transport, context=context)
-    loop.call_soon(transport._begin_reading, context=context)
-    if waiter is not None:
-        loop.call_soon(futures._set_result_unless_cancelled, waiter, None, context=context)
     return transport
-
-
-cdef object describe_socket(object sock, dict extra):
-    extra["socket"] = trsock.TransportSocket(sock)
-    try:
-        extra["sockname"] = sock.getsockname()
-    except OSError:
-        extra["sockname"] = None
-    if "peername" not in extra:
-        try:
-            extra["peername"] = sock.getpeername()
-        except OSError:
-            extra["peername"] = None
-    return extra
 
 
 cdef void count_transport_freed() noexcept:

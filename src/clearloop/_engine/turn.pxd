@@ -4,8 +4,6 @@ from libc.stdint cimport int64_t
 from cpython.ref cimport PyObject
 
 from clearloop._engine.core cimport Core
-from clearloop._engine.poller cimport Event, Watch
-from clearloop._engine.ready cimport ReadyEntry
 
 
 cdef enum:
@@ -22,5 +20,8 @@ cdef class LoopCore(Core):
     cdef int serve_sockets(self, int count) except -1
     cdef int run_ready(self, Py_ssize_t remaining) except -1
     cdef int run_step(self, object handle) except -1
+    cdef int report_unserved(self, int fd, object owner) except -1
+    cdef int begin_running(self) except -1
+    cdef int end_running(self) except -1
     cdef int end_step(self, int64_t ready_since_ns, object handle) except -1
     cdef int schedule_watcher(self, int fd, unsigned int side, PyObject* handle) except -1

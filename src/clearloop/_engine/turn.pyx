@@ -14,8 +14,8 @@ from cpython.ref cimport PyObject, Py_DECREF
 from libc.math cimport ceil
 from libc.stdint cimport int64_t
 
-from clearloop._engine.c.python cimport PyErr_CheckSignals
-from clearloop._engine.clock cimport now_ns, to_seconds
+from clearloop._engine.c.python cimport PyErr_CheckSignals, PyErr_GetRaisedException
+from clearloop._engine.clock cimport to_seconds
 from clearloop._engine.core cimport Core
 from clearloop._engine.handle cimport Handle, TimerHandle
 from clearloop._engine.poller cimport FAILED, HUNG_UP, READABLE, WRITABLE, Event, Watch
@@ -32,6 +32,7 @@ cdef class LoopCore(Core):
             self.schedule_handles(events)
         if self.timers.count:
             self.take_due_timers()
+        self.ledger.timers_seen_ns = self.ledger.boundary_ns
         due = self.ready.count
         if events:
             self.serve_sockets(events)
@@ -43,6 +44,7 @@ cdef class LoopCore(Core):
     cdef int poll(self) except -1:
         cdef int timeout_ms = self.poll_timeout_ms()
         cdef int events
+        self.poller.leave_parent_if_forked()
         if timeout_ms == 0 and self.ready.count and (
                 self.ledger.boundary_ns - self.ledger.last_poll_ns < POLL_SKIP_NS):
             return 0
@@ -86,6 +88,7 @@ cdef class LoopCore(Core):
                 continue
             if watch.reader != NULL and event.readiness & ~<unsigned int>WRITABLE:
                 self.schedule_watcher(event.fd, READABLE, watch.reader)
+                watch = &self.poller.watches[event.fd]   # a destructor may have let the table grow
             if watch.writer != NULL and event.readiness & ~<unsigned int>READABLE:
                 self.schedule_watcher(event.fd, WRITABLE, watch.writer)
         return 0
@@ -107,21 +110,37 @@ cdef class LoopCore(Core):
             watch = &self.poller.watches[event.fd]
             if watch.on_event == NULL or watch.generation != event.generation or watch.interest == 0:
                 continue
-            watch.on_event(<object>watch.owner, event.readiness & (watch.interest | FAILED | HUNG_UP))
+            owner = <object>watch.owner
+            if watch.on_event(owner, event.readiness & (watch.interest | FAILED | HUNG_UP)) < 0:
+                self.report_unserved(event.fd, owner)
             self.end_step(self.ledger.last_poll_ns, None)
+        return 0
+
+    cdef int report_unserved(self, int fd, object owner) except -1:
+        """Something but a protocol failed (memory, the kernel's limits): the owner loses its fd, the loop goes on."""
+        cdef object error = PyErr_GetRaisedException()
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            raise error
+        self.poller.disown(fd)
+        self.call_exception_handler({"message": f"Serving {owner!r} failed", "exception": error, "transport": owner})
+        if hasattr(owner, "abort"):
+            owner.abort()
         return 0
 
     cdef int take_due_timers(self) except -1:
         cdef TimerHandle handle
+        cdef int64_t now = self.ledger.boundary_ns
         cdef int64_t since_ns
-        cdef double until_s = self.clock_resolution_s + (
-            to_seconds(self.ledger.boundary_ns) if self.clock_is_native else self.now_s())
+        cdef double until_s = self.clock_resolution_s + (to_seconds(now) if self.clock_is_native else self.now_s())
         while self.timers.count and self.timers.entries[0].when_s < until_s:
             handle = self.timers.pop()
-            since_ns = self.ledger.boundary_ns
+            since_ns = now
             if self.clock_is_native and not self.ledger.slept:
-                # Due while the loop was busy: late since its deadline. After a sleep the kernel woke us for it.
-                since_ns = <int64_t>(handle.when_s * 1e9)
+                # Due while the loop was busy: late since its deadline, or since the last look at the timers if it was
+                # past by then. After a sleep the kernel woke us for it, so it is ready now.
+                since_ns = self.ledger.timers_seen_ns
+                if handle.when_s > to_seconds(since_ns):
+                    since_ns = <int64_t>(handle.when_s * 1e9)
             self.ready.push(handle, since_ns)
         return 0
 
@@ -166,25 +185,40 @@ cdef class LoopCore(Core):
     def run_forever(self):
         """Run until stop() is called."""
         self._run_forever_setup()
-        self.ledger.begin_running()
-        self.in_step = True
+        self.begin_running()
         try:
             while True:
                 self.run_turn()
                 if self.stopping:
                     break
         finally:
-            self.in_step = False
             try:
-                self.settle()
+                self.end_running()
             finally:
-                self.ledger.end_running()
                 self._run_forever_cleanup()
 
     def _run_once(self):
-        """Run one turn."""
-        self.ledger.boundary_ns = now_ns()
-        self.run_turn()
+        """Run one turn; for programs that turn the loop themselves."""
+        if self.in_step:
+            self.run_turn()
+            return
+        self.begin_running()
+        try:
+            self.run_turn()
+        finally:
+            self.end_running()
+
+    cdef int begin_running(self) except -1:
+        self.require_open()
+        self.ledger.begin_running()
+        self.in_step = True
+        return 0
+
+    cdef int end_running(self) except -1:
+        self.in_step = False
+        self.current_handle = None
+        self.ledger.end_running()
+        return self.settle()
 
     def statistics(self):
         """Return a clearloop.facts.LoopStatistics of everything since the loop was made."""

@@ -2,14 +2,14 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.ref cimport PyObject, Py_INCREF
+from libc.errno cimport EAGAIN
 
 from clearloop._engine.counters cimport QUEUED_CHUNK, count_made
 
 
-cdef enum SendResult:
-    SENT         # everything
-    BLOCKED      # the kernel took what it could
-    REFUSED      # an error, in errno
+cdef enum:               # results of WriteQueue.send_to(), beside a negated error number
+    SENT = 0             # everything
+    BLOCKED = 1          # what the kernel took; it will tell when it takes more
 
 
 cdef struct Chunk:
@@ -26,7 +26,7 @@ cdef class WriteQueue:
     cdef readonly size_t size      # bytes in all chunks
 
     cdef int make_room(self) except -1
-    cdef SendResult send_to(self, int fd) noexcept
+    cdef int send_to(self, int fd) noexcept
     cdef void drop(self, size_t sent) noexcept
     cdef void forget_oldest(self) noexcept
     cdef void clear(self) noexcept
@@ -47,7 +47,9 @@ cdef class WriteQueue:
         return 0
 
 
-cdef ssize_t receive(int fd, char* buffer, size_t size) noexcept       # -1: an error, in errno
-cdef ssize_t transmit(int fd, const char* data, size_t size) noexcept  # -1: an error, in errno
-cdef bint would_block() noexcept
-cdef object os_error()                                                 # the OSError of errno
+# Bytes moved, or a negated error number.
+cdef ssize_t receive(int fd, char* buffer, size_t size) noexcept
+cdef ssize_t transmit(int fd, const char* data, size_t size) noexcept
+
+cdef inline bint would_block(ssize_t result) noexcept:
+    return result == -EAGAIN

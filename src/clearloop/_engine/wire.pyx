@@ -12,14 +12,12 @@ Cost: one send() for one chunk, one sendmsg() for up to 64; no copy.
 
 cimport cython
 from cpython.ref cimport Py_DECREF
-from libc.errno cimport EAGAIN, EINTR, errno
+from libc.errno cimport EINTR, errno
 from libc.stdlib cimport free, realloc
 from libc.string cimport memmove, memset
 
 from clearloop._engine.counters cimport QUEUED_CHUNK, count_freed
 from clearloop._engine.c.sys_socket cimport MSG_NOSIGNAL, iovec, msghdr, recv, send, sendmsg
-
-import os
 
 
 cdef enum:
@@ -31,14 +29,14 @@ cdef ssize_t receive(int fd, char* buffer, size_t size) noexcept:
     cdef ssize_t received = recv(fd, buffer, size, 0)
     while received < 0 and errno == EINTR:
         received = recv(fd, buffer, size, 0)
-    return received
+    return received if received >= 0 else -errno
 
 
 cdef ssize_t transmit(int fd, const char* data, size_t size) noexcept:
     cdef ssize_t sent = send(fd, data, size, MSG_NOSIGNAL)
     while sent < 0 and errno == EINTR:
         sent = send(fd, data, size, MSG_NOSIGNAL)
-    return sent
+    return sent if sent >= 0 else -errno
 
 
 cdef ssize_t transmit_chunks(int fd, Chunk* chunks, Py_ssize_t count, size_t* offered) noexcept:
@@ -57,16 +55,7 @@ cdef ssize_t transmit_chunks(int fd, Chunk* chunks, Py_ssize_t count, size_t* of
     sent = sendmsg(fd, &message, MSG_NOSIGNAL)
     while sent < 0 and errno == EINTR:
         sent = sendmsg(fd, &message, MSG_NOSIGNAL)
-    return sent
-
-
-cdef bint would_block() noexcept:
-    return errno == EAGAIN
-
-
-cdef object os_error():
-    cdef int number = errno
-    return OSError(number, os.strerror(number))
+    return sent if sent >= 0 else -errno
 
 
 @cython.final
@@ -92,7 +81,7 @@ cdef class WriteQueue:
             self.capacity = capacity
         return 0
 
-    cdef SendResult send_to(self, int fd) noexcept:
+    cdef int send_to(self, int fd) noexcept:
         cdef ssize_t sent
         cdef size_t offered
         cdef Chunk* oldest
@@ -107,7 +96,7 @@ cdef class WriteQueue:
             else:
                 sent = transmit_chunks(fd, oldest, min(self.count, MOST_CHUNKS_AT_ONCE), &offered)
             if sent < 0:
-                return BLOCKED if would_block() else REFUSED
+                return BLOCKED if would_block(sent) else <int>sent
             self.drop(<size_t>sent)
             if <size_t>sent < offered:
                 return BLOCKED

@@ -74,6 +74,7 @@ OVERRIDDEN: dict[tuple[type, str], str] = {
     (base_events.BaseEventLoop, "_add_callback"): "self handle",
     (base_events.BaseEventLoop, "_timer_handle_cancelled"): "self handle",
     (base_events.BaseEventLoop, "_check_callback"): "self callback method",
+    (base_events.BaseEventLoop, "_check_closed"): "self",
     (base_events.BaseEventLoop, "_run_once"): "self",
     (base_events.Server, "_attach"): "self transport*",
     (base_events.Server, "_detach"): "self transport*",

@@ -15,8 +15,8 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from clearloop._engine.acceptor import Acceptor, stop_accepting
+from clearloop._engine.establish import make_stream_transport
 from clearloop._engine.fallback import SelectorsPoller
-from clearloop._engine.transport import make_stream_transport
 from clearloop._engine.turn import LoopCore
 from clearloop.loop.compat import RunForeverSteps
 from clearloop.loop.selector_face import SelectorFace
@@ -57,7 +57,7 @@ class EventLoop(LoopCore, RunForeverSteps, asyncio.SelectorEventLoop):  # type: 
         self._use_poller(EpollPoller() if selector is None else SelectorsPoller(selector))
         if type(self).time is not LoopCore.time:
             # A subclass with a clock of its own (virtual time): the native code must ask it too.
-            LoopCore.time.__set__(self, MethodType(type(self).time, self))  # type: ignore[attr-defined]  # a getset descriptor
+            self._use_clock(MethodType(type(self).time, self))
         super().__init__(SelectorFace(self) if selector is None else selector)
 
     def statistics(self) -> LoopStatistics:
@@ -153,3 +153,13 @@ class EventLoop(LoopCore, RunForeverSteps, asyncio.SelectorEventLoop):  # type: 
     def _stop_serving(self, sock: socket.socket) -> None:
         stop_accepting(self, sock.fileno())
         super()._stop_serving(sock)  # type: ignore[misc]  # private; compat.drifted() looks at it
+
+
+def settle_running_loop() -> None:
+    """Send what the running step wrote before a child process gets a copy of it and sends it too."""
+    loop = asyncio._get_running_loop()
+    if isinstance(loop, LoopCore):
+        loop._settle()
+
+
+os.register_at_fork(before=settle_running_loop)

@@ -42,7 +42,8 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
 
     """
     if asyncio._get_running_loop() is not None:
-        main.close()
+        if asyncio.iscoroutine(main):
+            main.close()  # or it would warn that it was never awaited
         message = "clearloop.run() cannot be called from a running event loop; await the coroutine instead"
         raise RuntimeError(message)
     with Runner(debug=debug) as runner:

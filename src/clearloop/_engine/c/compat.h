@@ -16,11 +16,6 @@ static inline PyObject *PyErr_GetRaisedException(void) {
     Py_DECREF(type);
     return value;
 }
-
-static inline void PyErr_SetRaisedException(PyObject *error) {
-    PyObject *type = Py_NewRef((PyObject *)Py_TYPE(error));
-    PyErr_Restore(type, error, PyException_GetTraceback(error));
-}
 #endif
 
 #endif

@@ -81,6 +81,12 @@ static void clearloop_transport_dealloc(PyObject *self) {
     Py_DECREF(type);
 }
 
+/* Python code cannot make an instance: one without its loop would be a NULL pointer away from a crash. */
+static PyObject *clearloop_refuse_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    return PyErr_Format(PyExc_TypeError, "%s is made by its loop's create_connection() and create_server() only",
+                        type->tp_name);
+}
+
 /* Whether the running CPython lays out the five slots as described above: 0, or -1 with ImportError. */
 static int clearloop_check_slot(PyObject *base, const char *name, Py_ssize_t offset) {
     PyObject *slot = PyObject_GetAttrString(base, name);
@@ -111,6 +117,7 @@ static int clearloop_install_slots(PyObject *native_class, PyObject *base, Py_ss
     type->tp_traverse = clearloop_transport_traverse;
     type->tp_clear = clearloop_transport_clear;
     type->tp_dealloc = clearloop_transport_dealloc;
+    type->tp_new = clearloop_refuse_new;
     return 0;
 }
 

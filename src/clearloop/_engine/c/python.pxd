@@ -12,8 +12,8 @@ cdef extern from "c/compat.h":
         inquiry tp_clear
 
     PyObject* Py_None
-    PyTypeObject* Py_TYPE(PyObject*) noexcept
     object PyErr_GetRaisedException()
+    void PyErr_WriteUnraisable(object) noexcept
     int PyErr_CheckSignals() except -1
     object PyErr_SetFromErrno(object)
 
@@ -22,7 +22,8 @@ cdef extern from "c/compat.h":
     # return -1 with an exception set.
     int enter_context "PyContext_Enter"(PyObject*) except -1
     int try_enter_context "PyContext_Enter"(PyObject*) noexcept
-    int leave_context "PyContext_Exit"(PyObject*) noexcept
+    int leave_context "PyContext_Exit"(PyObject*) except -1
+    int try_leave_context "PyContext_Exit"(PyObject*) noexcept
 
     PyObject* call_no_args "PyObject_CallNoArgs"(object) noexcept
     PyObject* call_one_arg "PyObject_CallOneArg"(object, object) noexcept

@@ -27,6 +27,7 @@ cdef extern from * nogil:
 cdef extern from * nogil:
     """
     #include <arpa/inet.h>
+    #include <errno.h>
     #include <fcntl.h>
     #include <unistd.h>
     typedef struct {
@@ -37,19 +38,19 @@ cdef extern from * nogil:
         unsigned int scope_id;
     } clearloop_peer;
 
-    /* The next connection of a listening socket, non-blocking and closed on exec; -1 with errno. */
+    /* The next connection of a listening socket, non-blocking and closed on exec; or a negated error number. */
     static int clearloop_accept(int fd, clearloop_peer *peer) {
         socklen_t size = sizeof peer->storage;
     #ifdef SOCK_NONBLOCK
-        return accept4(fd, (struct sockaddr *)&peer->storage, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int connection = accept4(fd, (struct sockaddr *)&peer->storage, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     #else
         int connection = accept(fd, (struct sockaddr *)&peer->storage, &size);
         if (connection >= 0) {
             fcntl(connection, F_SETFL, fcntl(connection, F_GETFL) | O_NONBLOCK);
             fcntl(connection, F_SETFD, FD_CLOEXEC);
         }
-        return connection;
     #endif
+        return connection >= 0 ? connection : -errno;
     }
 
     /* The parts of an Internet address: 4 or 6, or 0 for any other family. */

@@ -1,0 +1,1 @@
+"""Making transports: nothing here is called from C."""

@@ -1,0 +1,1 @@
+"""Error numbers of system calls as exceptions; called from C only."""

@@ -7,7 +7,7 @@ import contextvars
 import gc
 import sys
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -97,6 +97,24 @@ def test_cancel_inside_its_own_run_leaves_the_arguments_usable(
     turn(loop)
     assert seen == [[1] * 100, [2] * 100]
     assert handles[0].cancelled()
+
+
+def test_a_callback_that_cancels_its_own_handle_and_raises_is_reported(
+    loop: asyncio.AbstractEventLoop, loop_errors: list[dict[str, Any]], schedule: Callable[..., asyncio.Handle]
+) -> None:
+    handles: list[asyncio.Handle] = []
+
+    def callback() -> None:
+        handles[0].cancel()
+        raise ZeroDivisionError
+
+    handles.append(schedule(loop, callback))
+    turn(loop)
+    (context,) = loop_errors
+    assert isinstance(context["exception"], ZeroDivisionError)
+    assert context["message"] == "Exception in callback None()"  # asyncio's words for a callback that is gone
+    assert context["handle"] is handles[0]
+    loop_errors.clear()
 
 
 def test_cancel_lets_callback_and_arguments_go_at_once(

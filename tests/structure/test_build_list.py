@@ -10,7 +10,7 @@ from tests.structure import tree
 from tests.structure.imports import graph
 
 # Native modules that Python code uses, so that type checkers need a stub of them.
-USED_FROM_PYTHON = {"acceptor", "core", "counters", "epoll", "fallback", "handle", "transport", "turn"}
+USED_FROM_PYTHON = {"acceptor", "core", "counters", "epoll", "establish", "fallback", "handle", "transport", "turn"}
 
 
 def differences(there: set[str], listed: set[str]) -> list[str]:

@@ -57,10 +57,10 @@ cdef class Handle:
         cdef object error = PyErr_GetRaisedException()
         if isinstance(error, (SystemExit, KeyboardInterrupt)):
             raise error
-        # The words of asyncio.Handle for itself: class name first, then the callback.
-        words = asyncio.Handle._repr_info(self)
+        # asyncio.Handle's words for itself: the class name, then the callback. One that cancelled its own handle is gone.
+        callback = "None()" if self.is_cancelled else asyncio.Handle._repr_info(self)[1]
         report = {
-            "message": f"Exception in callback {words[-1 if self.is_cancelled else 1]}",
+            "message": f"Exception in callback {callback}",
             "exception": error,
             "handle": self,
         }

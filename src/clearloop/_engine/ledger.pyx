@@ -54,7 +54,7 @@ cdef class Ledger:
     """The loop's account of its own time."""
 
     cdef void begin_running(self) noexcept:
-        self.running_since_ns = self.boundary_ns = now_ns()
+        self.running_since_ns = self.boundary_ns = self.timers_seen_ns = now_ns()
 
     cdef void end_running(self) noexcept:
         self.running_ns += now_ns() - self.running_since_ns

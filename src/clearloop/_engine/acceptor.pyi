@@ -2,7 +2,7 @@ import contextvars
 import socket
 from asyncio import AbstractServer, BaseProtocol
 from collections.abc import Callable
-from typing import final
+from typing import Self, final
 
 from clearloop._engine.core import Core
 
@@ -10,15 +10,15 @@ from clearloop._engine.core import Core
 class Acceptor:
     """Accepts the connections of one listening socket."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         loop: Core,
         protocol_factory: Callable[[], BaseProtocol],
         sock: socket.socket,
         server: AbstractServer | None,
         backlog: int,
         context: contextvars.Context | None,
-    ) -> None: ...
+    ) -> Self: ...
     def start(self) -> None: ...
 
 def stop_accepting(loop: Core, fd: int) -> None: ...

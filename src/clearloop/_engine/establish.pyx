@@ -8,8 +8,8 @@ from clearloop._engine.core cimport Core
 from clearloop._engine.transport cimport StreamTransport, attach, new_transport
 from clearloop._engine.wire cimport WriteQueue
 
+import socket
 from asyncio import futures, trsock
-from socket import AF_INET, AF_INET6, IPPROTO_TCP, TCP_NODELAY
 
 
 def make_stream_transport(Core loop not None, sock, protocol, waiter, extra, server, context):
@@ -33,8 +33,8 @@ def make_stream_transport(Core loop not None, sock, protocol, waiter, extra, ser
         attach(server, transport)
     loop._transports[transport.fd] = transport
     # Also where the protocol number was left at 0 (TCP too), which asyncio's own check passes over.
-    if sock.family in (AF_INET, AF_INET6) and sock.proto in (0, IPPROTO_TCP):
-        sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+    if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.proto in (0, socket.IPPROTO_TCP):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     loop.call_soon(protocol.connection_made, transport, context=context)
     loop.call_soon(transport._begin_reading, context=context)
     if waiter is not None:

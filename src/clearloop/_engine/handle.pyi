@@ -27,6 +27,7 @@ class Handle:
     def _run(self) -> None: ...
     def _repr_info(self) -> list[str]: ...
 
+@final
 class TimerHandle(Handle):
     """A callback that call_later() or call_at() scheduled; ordered by when()."""
 

@@ -53,6 +53,7 @@ cdef class StreamTransport(_FlowControlMixin):
     cdef bint is_served            # an event of this transport is served: what is corked leaves when that ends
     cdef size_t last_read          # bytes of the last read: large ones are received in place
     cdef size_t high               # _high_water
+    cdef size_t most_corked        # what is queued beyond this leaves at once
     cdef int lost_writes           # writes since the connection was lost
 
     cdef int serve(self, uint32_t readiness) except -1

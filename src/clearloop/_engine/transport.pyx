@@ -75,9 +75,9 @@ cdef class StreamTransport(_FlowControlMixin):
         enter_context(<PyObject*>self.context)
         self.is_served = True
         try:
-            if readiness & (READABLE | FAILED | HUNG_UP) and self.read_side == READING and self.life == OPEN:
+            if self.read_side == READING and self.life == OPEN and readiness & (READABLE | FAILED | HUNG_UP):
                 self.read_ready()
-            if readiness & (WRITABLE | FAILED | HUNG_UP) and self.waits_writable:
+            if self.waits_writable and readiness & (WRITABLE | FAILED | HUNG_UP):
                 self.write_ready()
             if self.is_corked:
                 self.is_corked = False
@@ -121,7 +121,7 @@ cdef class StreamTransport(_FlowControlMixin):
         Py_DECREF(result)
         return self.deliver(result)
 
-    cdef int deliver(self, object data) except -1:
+    cdef inline int deliver(self, object data) except -1:
         cdef object data_received = self.data_received
         cdef PyObject* result
         if data_received is None:
@@ -227,27 +227,26 @@ cdef class StreamTransport(_FlowControlMixin):
             self.write_data(data)
 
     cdef int write_data(self, object data) except -1:
-        if not PyBytes_CheckExact(data) and not isinstance(data, (bytes, bytearray, memoryview)):
+        cdef bint is_bytes = PyBytes_CheckExact(data)
+        if not is_bytes and not isinstance(data, (bytes, bytearray, memoryview)):
             stock_transport.write(self, data)   # raises its TypeError, in the words of the running Python
         if self.write_side != WRITABLE_SIDE:
             raise RuntimeError("Cannot call write() after write_eof()")
         if self.empty_waiter is not None:
             raise RuntimeError("unable to write; sendfile is in progress")
-        if not PyBytes_CheckExact(data):
-            data = bytes(data)
+        return self.write_bytes(<bytes>data) if is_bytes else self.write_bytes(bytes(data))
+
+    cdef int write_bytes(self, bytes data) except -1:
         if PyBytes_GET_SIZE(data) == 0:
             return 0
         if self.life >= LOST:
             return self.count_lost_write()
-        return self.write_bytes(data)
-
-    cdef int write_bytes(self, bytes data) except -1:
         if self.queue.count == 0 and PyBytes_GET_SIZE(data) >= CORK_SIZE:
             return self.write_at_once(data)
         self.queue.append(data, 0)
         if self.waits_writable:
             return self.pause_protocol_if_full()
-        if not self.core.in_step or self.queue.size > self.high or self.queue.size > CORK_SIZE:
+        if self.queue.size > self.most_corked or not self.core.in_step:
             return self.flush()
         if not self.is_corked:
             self.is_corked = True
@@ -277,7 +276,7 @@ cdef class StreamTransport(_FlowControlMixin):
         if self.queue.count == 0 or self.waits_writable or self.life >= LOST:
             return 0
         result = self.queue.send_to(self.fd)
-        if result == SENT and self.life == OPEN and self.write_side == WRITABLE_SIDE and self.empty_waiter is None:
+        if result == SENT and nothing_waits_for_empty(self):
             return 0
         enter_context(<PyObject*>self.context)
         try:
@@ -290,7 +289,8 @@ cdef class StreamTransport(_FlowControlMixin):
         """Send what is queued, unless the kernel has refused more already."""
         if self.queue.count == 0 or self.waits_writable or self.life >= LOST:
             return 0
-        return self.after_sending(self.queue.send_to(self.fd))
+        cdef int result = self.queue.send_to(self.fd)
+        return 0 if result == SENT and nothing_waits_for_empty(self) else self.after_sending(result)
 
     cdef int after_sending(self, int result) except -1:
         if result == SENT:
@@ -356,6 +356,7 @@ cdef class StreamTransport(_FlowControlMixin):
         """Set the bounds in bytes at which the protocol is told to pause and to resume writing."""
         self._set_write_buffer_limits(high=high, low=low)
         self.high = <size_t>min(self.high_water, <object>(SIZE_MAX >> 1))
+        self.most_corked = min(self.high, CORK_SIZE)
         self._maybe_pause_protocol()
 
     cdef int pause_protocol_if_full(self) except -1:
@@ -517,6 +518,11 @@ cdef class StreamTransport(_FlowControlMixin):
     @property
     def _empty_waiter(self):
         return self.empty_waiter
+
+
+cdef inline bint nothing_waits_for_empty(StreamTransport self) noexcept:
+    """Whether an emptied queue is the end of it: no close, no end of file, no sendfile stands behind it."""
+    return self.life == OPEN and self.write_side == WRITABLE_SIDE and self.empty_waiter is None
 
 
 cdef int serve_transport(object owner, uint32_t readiness) except -1:

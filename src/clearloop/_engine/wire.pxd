@@ -2,8 +2,9 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.ref cimport PyObject, Py_INCREF
-from libc.errno cimport EAGAIN
+from libc.errno cimport EAGAIN, EINTR, errno
 
+from clearloop._engine.c.sys_socket cimport recv
 from clearloop._engine.counters cimport QUEUED_CHUNK, count_made
 
 
@@ -48,7 +49,12 @@ cdef class WriteQueue:
 
 
 # Bytes moved, or a negated error number.
-cdef ssize_t receive(int fd, char* buffer, size_t size) noexcept
+cdef inline ssize_t receive(int fd, char* buffer, size_t size) noexcept:
+    cdef ssize_t received = recv(fd, buffer, size, 0)
+    while received < 0 and errno == EINTR:
+        received = recv(fd, buffer, size, 0)
+    return received if received >= 0 else -errno
+
 cdef ssize_t transmit(int fd, const char* data, size_t size) noexcept
 
 cdef inline bint would_block(ssize_t result) noexcept:

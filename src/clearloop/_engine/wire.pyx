@@ -17,19 +17,12 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memmove, memset
 
 from clearloop._engine.counters cimport QUEUED_CHUNK, count_freed
-from clearloop._engine.c.sys_socket cimport MSG_NOSIGNAL, iovec, msghdr, recv, send, sendmsg
+from clearloop._engine.c.sys_socket cimport MSG_NOSIGNAL, iovec, msghdr, send, sendmsg
 
 
 cdef enum:
     FIRST_CAPACITY = 4
     MOST_CHUNKS_AT_ONCE = 64
-
-
-cdef ssize_t receive(int fd, char* buffer, size_t size) noexcept:
-    cdef ssize_t received = recv(fd, buffer, size, 0)
-    while received < 0 and errno == EINTR:
-        received = recv(fd, buffer, size, 0)
-    return received if received >= 0 else -errno
 
 
 cdef ssize_t transmit(int fd, const char* data, size_t size) noexcept:
@@ -91,7 +84,10 @@ cdef class WriteQueue:
                 offered = oldest.size
                 sent = transmit(fd, oldest.start, offered)
                 if sent == <ssize_t>offered:
-                    self.forget_oldest()
+                    self.count = self.first = 0
+                    self.size = 0
+                    count_freed(QUEUED_CHUNK)
+                    Py_DECREF(<object>oldest.data)
                     return SENT
             else:
                 sent = transmit_chunks(fd, oldest, min(self.count, MOST_CHUNKS_AT_ONCE), &offered)

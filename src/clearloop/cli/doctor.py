@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -32,8 +31,11 @@ def findings() -> Iterator[tuple[str, str]]:
     yield "system", f"{platform.system()} {platform.release()} on {platform.machine()}, {os.cpu_count()} CPUs"
     clock = time.get_clock_info("monotonic")
     yield "clock", f"{clock.implementation}, resolution {clock.resolution * 1e9:.0f} ns"
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    yield "open files", f"at most {soft} (may be raised to {hard})"
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        yield "open files", f"at most {soft} (may be raised to {hard})"
     if FALLBACK_REASON is not None:
         yield "loop", f"asyncio's {EventLoop.__name__}, because {FALLBACK_REASON}"
         yield "next step", "build clearloop with a C compiler and Python's headers, or use a supported Python"

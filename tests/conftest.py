@@ -127,7 +127,7 @@ def nothing_left(request: pytest.FixtureRequest, loop_errors: list[dict[str, Any
     gc.collect()
     descriptors, objects = open_descriptors(), live_objects()
     yield
-    # What pytest itself still holds of the test: its fixtures' values, and log records with the loop among their values.
+    # pytest itself still holds the fixtures' values, and log records with the loop among their arguments.
     logs_hold_loops = "caplog" in request.node.funcargs
     request.node.funcargs.clear()
     gc.collect()

@@ -16,16 +16,16 @@ Reads after one of 32 KiB or more are received in place, without a copy.
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.ref cimport PyObject, Py_DECREF
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromObject, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.ref cimport PyObject, Py_DECREF, Py_XDECREF
 from libc.errno cimport errno
 from libc.stdint cimport SIZE_MAX, uint32_t
 
 from clearloop._engine.c.flow_control cimport FlowControl, _FlowControlMixin, fill_base, install_slots
 from clearloop._engine.c.python cimport (
     PyErr_GetRaisedException, PyErr_WriteUnraisable, Py_None, call_one_arg, call_vector,
-    enter_context, leave_context, new_bytes, resize_bytes)
+    enter_context, leave_context, new_bytes, resize_bytes, try_get_buffer)
 from clearloop._engine.c.sys_socket cimport SHUT_WR, shutdown
 from clearloop._engine.core cimport READ_BUFFER_SIZE, Core
 from clearloop._engine.counters cimport TRANSPORT, count_freed, count_made
@@ -36,6 +36,7 @@ from clearloop._engine.wire cimport BLOCKED, SENT, WriteQueue, receive, transmit
 import warnings
 from asyncio import constants, protocols, selector_events, transports
 from asyncio.log import logger
+from functools import partial
 from inspect import signature
 
 cdef enum:
@@ -46,6 +47,7 @@ cdef enum:
 # C variables, not module globals, because a finalizer may run when the interpreter has cleared the module.
 cdef object warn = warnings.warn
 cdef tuple SOURCE_KEYWORD = ("source",)
+cdef object ANY_SIZE = -1
 cdef object BufferedProtocol = protocols.BufferedProtocol
 cdef object stock_transport = selector_events._SelectorSocketTransport
 # Until 3.11 writelines() was a join and a write, with a join's errors.
@@ -124,9 +126,6 @@ cdef class StreamTransport(_FlowControlMixin):
     cdef inline int deliver(self, object data) except -1:
         cdef object data_received = self.data_received
         cdef PyObject* result
-        if data_received is None:
-            return self.fail(missing_method(self.protocol, "data_received"),
-                             "Fatal error: protocol.data_received() call failed.")
         result = call_one_arg(data_received, data)
         if result == NULL:
             return self.fail_by_protocol("Fatal error: protocol.data_received() call failed.")
@@ -134,27 +133,27 @@ cdef class StreamTransport(_FlowControlMixin):
         return 0
 
     cdef int read_into_protocol(self) except -1:
+        cdef object get_buffer = self.get_buffer
+        cdef object buffer_updated = self.buffer_updated
         cdef Py_buffer view
         cdef ssize_t received
-        try:
-            buffer = (self.get_buffer or self.protocol.get_buffer)(-1)
-            if not len(buffer):
-                raise RuntimeError("get_buffer() returned an empty buffer")
-            PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            return self.fail(error, "Fatal error: protocol.get_buffer() call failed.")
+        cdef PyObject* result = call_one_arg(get_buffer, ANY_SIZE)
+        if result == NULL or try_get_buffer(result, &view, PyBUF_WRITABLE) < 0:
+            Py_XDECREF(result)
+            return self.fail_by_protocol("Fatal error: protocol.get_buffer() call failed.")
+        Py_DECREF(<object>result)   # the view keeps the buffer
+        if view.len == 0:
+            PyBuffer_Release(&view)
+            return self.fail(RuntimeError("get_buffer() returned an empty buffer"),
+                             "Fatal error: protocol.get_buffer() call failed.")
         received = receive(self.fd, <char*>view.buf, <size_t>view.len)
         PyBuffer_Release(&view)
         if received <= 0:
             return self.end_read(received)
-        try:
-            (self.buffer_updated or self.protocol.buffer_updated)(received)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            return self.fail(error, "Fatal error: protocol.buffer_updated() call failed.")
+        result = call_one_arg(buffer_updated, received)
+        if result == NULL:
+            return self.fail_by_protocol("Fatal error: protocol.buffer_updated() call failed.")
+        Py_DECREF(<object>result)
         return 0
 
     cdef int end_read(self, ssize_t received) except -1:
@@ -234,7 +233,7 @@ cdef class StreamTransport(_FlowControlMixin):
             raise RuntimeError("Cannot call write() after write_eof()")
         if self.empty_waiter is not None:
             raise RuntimeError("unable to write; sendfile is in progress")
-        return self.write_bytes(<bytes>data) if is_bytes else self.write_bytes(bytes(data))
+        return self.write_bytes(<bytes>data) if is_bytes else self.write_bytes(PyBytes_FromObject(data))
 
     cdef int write_bytes(self, bytes data) except -1:
         if PyBytes_GET_SIZE(data) == 0:
@@ -461,10 +460,9 @@ cdef class StreamTransport(_FlowControlMixin):
         """Serve another protocol from now on."""
         self.protocol = protocol
         self.is_buffered = isinstance(protocol, BufferedProtocol)
-        # A protocol that lacks a method fails when that method is called, as on asyncio, not here.
-        self.data_received = getattr(protocol, "data_received", None)
-        self.get_buffer = getattr(protocol, "get_buffer", None)
-        self.buffer_updated = getattr(protocol, "buffer_updated", None)
+        self.data_received = method_of(protocol, "data_received")
+        self.get_buffer = method_of(protocol, "get_buffer")
+        self.buffer_updated = method_of(protocol, "buffer_updated")
 
     def get_protocol(self):
         """Return the protocol that the transport serves."""
@@ -533,12 +531,14 @@ cdef int settle_transport(object owner) except -1:
     return (<StreamTransport>owner).settle()
 
 
-cdef object missing_method(object protocol, str name):
-    try:
-        getattr(protocol, name)
-    except AttributeError as error:
-        return error
-    return AttributeError(f"{protocol!r} had no {name}() when it was set as the transport's protocol.")
+cdef object method_of(object protocol, str name):
+    """A bound method. One that the protocol lacks fails when it is called, as on asyncio, not when it is looked up."""
+    return getattr(protocol, name, None) or partial(call_late, protocol, name)
+
+
+def call_late(protocol, name, *arguments):
+    """Look a method up when it is called."""
+    return getattr(protocol, name)(*arguments)
 
 
 cdef int warn_unclosed(object transport) except -1:

@@ -1,5 +1,6 @@
 """CPython's C API as far as Cython does not declare it (or declares it with reference counting in the way)."""
 
+from cpython.buffer cimport Py_buffer
 from cpython.ref cimport PyObject
 
 
@@ -31,5 +32,6 @@ cdef extern from "c/compat.h":
     object call_for_object "PyObject_Vectorcall"(object, PyObject* const*, size_t, PyObject*)
     PyObject** tuple_items "&PyTuple_GET_ITEM"(object, Py_ssize_t) noexcept
 
+    int try_get_buffer "PyObject_GetBuffer"(PyObject*, Py_buffer*, int) noexcept
     PyObject* new_bytes "PyBytes_FromStringAndSize"(const char*, Py_ssize_t) noexcept
     int resize_bytes "_PyBytes_Resize"(PyObject**, Py_ssize_t) except -1

@@ -14,6 +14,6 @@ class NativeUnavailableError(ClearloopError, ImportError):
         super().__init__(
             f"clearloop's native loop cannot run here: {reason} "
             "CLEARLOOP_REQUIRE_NATIVE is set, so asyncio's own loop was not taken instead; "
-            "unset it to allow that, or see `clearloop doctor`.",
+            "unset it to allow that, and run `clearloop doctor` to see what is missing.",
         )
         self.reason = reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -146,3 +147,37 @@ def test_a_loop_that_runs_in_another_thread_takes_coroutines(loop: asyncio.Abstr
     loop.call_soon_threadsafe(loop.stop)
     thread.join(PATIENCE)
     assert not thread.is_alive()
+
+
+def test_a_call_cancelled_by_another_thread_while_it_runs_keeps_its_arguments_to_its_end(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(50):
+            handles: list[asyncio.Handle] = []
+            seen: list[int] = []
+            runs, cancels = threading.Event(), threading.Event()
+
+            # From 3.14 on asyncio's cancel() waits for the run's end, so the run must not wait for cancel().
+            def callback(numbers: list[int], runs: threading.Event = runs, cancels: threading.Event = cancels) -> None:
+                runs.set()
+                assert cancels.wait(PATIENCE)
+                for _one in range(100):
+                    numbers.append(len(numbers))
+
+            def cancel(
+                runs: threading.Event = runs,
+                cancels: threading.Event = cancels,
+                handles: list[asyncio.Handle] = handles,
+            ) -> None:
+                assert runs.wait(PATIENCE)
+                cancels.set()
+                handles[0].cancel()
+
+            handles.append(loop.call_soon_threadsafe(callback, seen))
+            thread = in_thread(cancel)
+            await until(partial(len, seen))
+            thread.join(PATIENCE)
+            assert seen == list(range(100))
+            assert handles[0].cancelled()
+
+    run(main)

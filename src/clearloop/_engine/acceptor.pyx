@@ -34,9 +34,6 @@ cdef enum:
 cdef class Acceptor:
     """Accepts the connections of one listening socket."""
 
-    def __dealloc__(self):
-        count_freed(ACCEPTOR)
-
     def __cinit__(self, Core loop not None, protocol_factory, sock, server, backlog, context):
         count_made(ACCEPTOR)
         self.core = loop
@@ -49,6 +46,10 @@ cdef class Acceptor:
         self.fd = sock.fileno()
         # With this flag socket.socket() knows, without a system call, that the fd does not block.
         self.socket_type = sock.type | getattr(socket, "SOCK_NONBLOCK", 0)
+
+    def __dealloc__(self):
+        if self.core is not None:
+            count_freed(ACCEPTOR)
 
     def start(self):
         """Accept from now on; the loop owns the acceptor until stop_accepting()."""
@@ -114,6 +115,10 @@ cdef class Acceptor:
         self.core.call_exception_handler(
             {"message": message, "exception": error, "socket": trsock.TransportSocket(self.sock)})
         return 0
+
+    def abort(self):
+        """Accept no more."""
+        self.core.poller.disown(self.fd)
 
     def __repr__(self):
         return f"<{type(self).__name__} fd={self.fd} server={self.server!r}>"

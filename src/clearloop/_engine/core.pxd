@@ -13,8 +13,9 @@ from clearloop._engine.timers cimport TimerHeap
 cdef enum:
     READ_BUFFER_SIZE = 262144
 
-# Called at the end of a step with an object that asked for it by settle_after_step().
-ctypedef int (*settle_function)(object owner) except -1
+# Called at the end of a step with an object that asked for it by settle_after_step(): 0, or -1 with an exception set,
+# which aborts the object.
+ctypedef int (*settle_function)(object owner) noexcept
 
 cdef struct Unsettled:
     PyObject* owner            # owned reference
@@ -60,5 +61,6 @@ cdef class Core:
     cdef int wake(self) except -1
     cdef int settle_after_step(self, object owner, settle_function settle) except -1
     cdef int settle(self) except -1
+    cdef int report_failure(self, object owner) except -1
     cdef int traverse(self, visitproc visit, void* argument) noexcept
     cdef void drop_references(self) noexcept

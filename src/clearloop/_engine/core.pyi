@@ -33,13 +33,12 @@ class Core:
     # A data descriptor at run time: loop.time is time.monotonic itself unless somebody replaced it.
     def time(self) -> float: ...
     def call_soon(
-        self, callback: Callable[[*_Ts], object], /, *args: *_Ts, context: contextvars.Context | None = None
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: contextvars.Context | None = None
     ) -> Handle: ...
     def call_later(
         self,
         delay: float,
         callback: Callable[[*_Ts], object],
-        /,
         *args: *_Ts,
         context: contextvars.Context | None = None,
     ) -> TimerHandle: ...
@@ -47,7 +46,6 @@ class Core:
         self,
         when: float,
         callback: Callable[[*_Ts], object],
-        /,
         *args: *_Ts,
         context: contextvars.Context | None = None,
     ) -> TimerHandle: ...

@@ -5,8 +5,8 @@ standard library's code reads and writes, and what garbage collection must know.
 Not here: running anything (turn), sockets (transport, acceptor), everything that runs per loop (clearloop.loop).
 
 Invariants:
- 1. ready, timers and ledger are never None, also in a loop that garbage collection has cleared; poller is not None
-    in a loop that passed require_open().
+ 1. ready, timers and ledger are never None once __cinit__ has succeeded, also in a loop that garbage collection has
+    cleared; poller is not None in a loop that passed require_open().
  2. Whoever makes work from outside a step wakes a sleeping poller.
  3. What was registered by settle_after_step() is settled before the next step and before the loop stops.
 """
@@ -18,7 +18,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc, realloc
 
 from clearloop._engine.c.fastcall cimport install_methods
-from clearloop._engine.c.python cimport PyTypeObject, call_for_object, traverseproc, visitproc
+from clearloop._engine.c.python cimport PyErr_GetRaisedException, PyTypeObject, call_for_object, traverseproc, visitproc
 from clearloop._engine.clock cimport now_ns, to_seconds
 from clearloop._engine.counters cimport LOOP, count_freed, count_made
 from clearloop._engine.handle cimport Handle, TimerHandle, new_handle, new_timer, remember_source, set_leave_heap
@@ -83,7 +83,8 @@ cdef class Core:
             raise RuntimeError("Event loop is closed")
         if self.poller is None:
             raise RuntimeError(
-                f"{type(self).__name__} was not initialised: its __init__() has not called EventLoop's; call super().__init__().")
+                f"{type(self).__name__} was not initialised: its __init__() has not called EventLoop's;"
+                " call super().__init__() first.")
         return 0
 
     cdef int check_caller(self, object callback, str method) except -1:
@@ -244,7 +245,17 @@ cdef class Core:
             entry = &self.unsettled[self.unsettled_count]
             owner = <object>entry.owner
             Py_DECREF(owner)
-            entry.settle(owner)
+            if entry.settle(owner) < 0:
+                self.report_failure(owner)
+        return 0
+
+    cdef int report_failure(self, object owner) except -1:
+        """Something but a protocol failed (memory, the kernel's limits): the owner is aborted, the loop goes on."""
+        cdef object error = PyErr_GetRaisedException()
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            raise error
+        self.call_exception_handler({"message": f"Serving {owner!r} failed", "exception": error, "transport": owner})
+        owner.abort()
         return 0
 
     def _settle(self):

@@ -68,7 +68,7 @@ cdef class SelectorsPoller(Poller):
         try:
             self.wake_writer.send(b"\0")
         except BlockingIOError:
-            pass  # The pipe is full, so the poller wakes anyway.
+            pass  # The socket pair is full, so the poller wakes anyway.
         return 0
 
     cdef int reopen(self) except -1:

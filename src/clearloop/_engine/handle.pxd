@@ -15,7 +15,7 @@ cdef class Handle:
     cdef object __weakref__
     # A TimerHandle's; here so that both classes have one size, which lets them share one freelist.
     cdef double when_s
-    cdef Py_ssize_t heap_place     # its index in the timer heap plus 1; NOT_IN_HEAP when it is due, cancelled or cleared
+    cdef Py_ssize_t heap_place     # its index in the timer heap plus 1, or NOT_IN_HEAP
 
     cdef int run(self) except -1               # raises SystemExit and KeyboardInterrupt; reports everything else
     cdef PyObject* call(self) noexcept         # the callback's result; NULL with an exception set

@@ -57,7 +57,7 @@ cdef class Handle:
         cdef object error = PyErr_GetRaisedException()
         if isinstance(error, (SystemExit, KeyboardInterrupt)):
             raise error
-        # asyncio.Handle's words for itself: the class name, then the callback. One that cancelled its own handle is gone.
+        # asyncio.Handle's words for itself: class name, callback. One that cancelled its own handle is gone.
         callback = "None()" if self.is_cancelled else asyncio.Handle._repr_info(self)[1]
         report = {
             "message": f"Exception in callback {callback}",

@@ -39,8 +39,8 @@ cdef class Ledger:
     cdef int64_t idle_ns           # asleep in the poller
     cdef int64_t running_ns        # in run_forever(), up to running_since_ns
     cdef int64_t running_since_ns  # 0 while the loop is not running
-    cdef int64_t timers_seen_ns    # when timers were last looked at
     cdef bint slept                # whether that poll slept
+    cdef int64_t timers_seen_ns    # when timers were last looked at
     cdef uint64_t turns
     cdef uint64_t polls
     cdef Py_ssize_t deepest        # the longest ready queue that a turn has met

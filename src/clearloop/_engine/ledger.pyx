@@ -1,10 +1,10 @@
 """The ledger: every step is accounted for, always.
 
 Lives here: two log2 histograms (steps, lags), busy and idle time, counts; turning them into clearloop.facts records.
-Not here: what the numbers mean (watchdog), and names, tasks or stacks (nothing on the hot path makes a Python object).
+Not here: what the numbers mean, and names, tasks or stacks (nothing on the hot path makes a Python object).
 
 Invariants:
- 1. The clock is read once per step boundary and once per return of the poller, nowhere else on the hot path.
+ 1. The clock is read once per step boundary and once per return of the poller, and for nothing else of the ledger's.
  2. Boundaries never go back; a duration is at least 0.
  3. running time = busy time + idle time; idle is the time asleep in the poller, busy is all the rest.
 
@@ -55,6 +55,7 @@ cdef class Ledger:
 
     cdef void begin_running(self) noexcept:
         self.running_since_ns = self.boundary_ns = self.timers_seen_ns = now_ns()
+        self.last_poll_ns = 0   # the first turn always polls
 
     cdef void end_running(self) noexcept:
         self.running_ns += now_ns() - self.running_since_ns

@@ -1,4 +1,4 @@
-"""The poller: which fds are watched for what, and who is told. One file per kind of poller implements the kernel's side."""
+"""The poller: which fds are watched for what, and who is told. epoll.pyx and fallback.pyx are its kinds."""
 
 from libc.stdint cimport uint32_t
 from cpython.ref cimport PyObject

@@ -9,7 +9,7 @@ Invariants:
 """
 
 cimport cython
-from cpython.ref cimport PyObject, Py_DECREF
+from cpython.ref cimport Py_DECREF
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 

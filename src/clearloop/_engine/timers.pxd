@@ -1,6 +1,6 @@
 """The timer heap: handles by deadline, first in, first out among equal deadlines."""
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 from cpython.ref cimport PyObject
 
 from clearloop._engine.c.python cimport visitproc

@@ -9,7 +9,7 @@ Invariants:
  3. The heap is consistent before any reference is dropped, because a destructor may schedule or cancel timers.
 
 Why not lazily: most timers are time-outs, cancelled soon after they were made and therefore near the end of the heap,
-where removal is one move. Measured with call_later() + cancel(): 141 ns, against 999 ns in uvloop.
+where removal is one move; `python -m bench.compare --only call_later_cancel` measures it.
 """
 
 cimport cython

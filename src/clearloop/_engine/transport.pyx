@@ -1,7 +1,7 @@
 """The native stream transport: a connected TCP or Unix socket on a loop.
 
-Lives here: what happens to a connection between connection_made() and connection_lost(), as asyncio's transports promise.
-Not here: making a transport (establish), bytes and system calls (wire), which fds are watched (poller), accepting (acceptor), TLS (it sits on top).
+Lives here: what happens to a connection between connection_made() and connection_lost(), as asyncio's transports
+promise. Not here: making one (establish), bytes and system calls (wire), which fds are watched (poller), TLS.
 
 Invariants:
  1. connection_lost() is called exactly once, always by a scheduled callback, after which the socket is closed.
@@ -11,8 +11,8 @@ Invariants:
  4. Nothing is read while read_side is not READING; events collected before that find it so and do nothing.
  5. Data that somebody else could change is copied when it is written.
 
-Costs: a read is one recv() and one exact-size bytes object; a step's writes are one send() or sendmsg().
-Reads after one of 32 KiB or more are received in place, without a copy.
+Costs: a read is one recv() and one exact-size bytes object, received in place after a read of 32 KiB or more; a step's
+writes are one send(), or a sendmsg() for each 64.
 """
 
 cimport cython
@@ -27,11 +27,11 @@ from clearloop._engine.c.python cimport (
     PyErr_GetRaisedException, PyErr_WriteUnraisable, Py_None, call_one_arg, call_vector,
     enter_context, leave_context, new_bytes, resize_bytes, try_get_buffer)
 from clearloop._engine.c.sys_socket cimport SHUT_WR, shutdown
-from clearloop._engine.core cimport READ_BUFFER_SIZE, Core
+from clearloop._engine.core cimport READ_BUFFER_SIZE, settle_function
 from clearloop._engine.counters cimport TRANSPORT, count_freed, count_made
 from clearloop._engine.oserror cimport os_error
 from clearloop._engine.poller cimport FAILED, HUNG_UP, READABLE, WRITABLE, event_function
-from clearloop._engine.wire cimport BLOCKED, SENT, WriteQueue, receive, transmit, would_block
+from clearloop._engine.wire cimport BLOCKED, SENT, receive, transmit, would_block
 
 import warnings
 from asyncio import constants, protocols, selector_events, transports
@@ -88,7 +88,7 @@ cdef class StreamTransport(_FlowControlMixin):
             self.is_served = False
             leave_context(<PyObject*>self.context)
             if self.is_corked:   # KeyboardInterrupt or SystemExit is on its way out
-                self.core.settle_after_step(self, settle_transport)
+                self.core.settle_after_step(self, <settle_function>settle_transport)
         return 0
 
     # -- reading
@@ -180,8 +180,7 @@ cdef class StreamTransport(_FlowControlMixin):
     def _begin_reading(self):
         if self.read_side == STARTING:
             self.read_side = READING
-            if self.life == OPEN:
-                self.update_interest()
+            self.update_interest()
 
     def is_reading(self):
         """Tell whether the transport receives data."""
@@ -250,7 +249,7 @@ cdef class StreamTransport(_FlowControlMixin):
         if not self.is_corked:
             self.is_corked = True
             if not self.is_served:
-                self.core.settle_after_step(self, settle_transport)
+                self.core.settle_after_step(self, <settle_function>settle_transport)
         return 0
 
     cdef int write_at_once(self, bytes data) except -1:
@@ -395,6 +394,9 @@ cdef class StreamTransport(_FlowControlMixin):
     def _force_close(self, error):
         if self.life >= LOST:
             return
+        if self.is_corked:
+            # On asyncio these bytes would have left when they were written; one try, whatever becomes of it.
+            self.queue.send_to(self.fd)
         self.queue.clear()
         self.schedule_lost(error)
 
@@ -473,9 +475,9 @@ cdef class StreamTransport(_FlowControlMixin):
         return self.life != OPEN
 
     def __repr__(self):
-        state = "" if self.life == OPEN else " closed" if self.life == CLOSED else " closing"
         if self.life == CLOSED:
             return f"<{type(self).__name__} closed fd={self.fd}>"
+        state = "" if self.life == OPEN else " closing"
         read = "polling" if self.read_side == READING and self.life == OPEN else "idle"
         write = "polling" if self.waits_writable else "idle"
         return (f"<{type(self).__name__}{state} fd={self.fd} read={read}"
@@ -532,7 +534,7 @@ cdef int settle_transport(object owner) except -1:
 
 
 cdef object method_of(object protocol, str name):
-    """A bound method. One that the protocol lacks fails when it is called, as on asyncio, not when it is looked up."""
+    # A method that the protocol lacks fails when it is called, as on asyncio, not when it is looked up.
     return getattr(protocol, name, None) or partial(call_late, protocol, name)
 
 

@@ -8,7 +8,7 @@ from clearloop._engine.core cimport Core
 
 cdef enum:
     POLL_SKIP_NS = 25000       # with work ready, the kernel is not asked again within this time
-    LONGEST_SLEEP_MS = 86400000
+    LONGEST_SLEEP_MS = 86400000    # a day, as asyncio's MAXIMUM_SELECT_TIMEOUT
 
 
 cdef class LoopCore(Core):
@@ -20,7 +20,6 @@ cdef class LoopCore(Core):
     cdef int serve_sockets(self, int count) except -1
     cdef int run_ready(self, Py_ssize_t remaining) except -1
     cdef int run_step(self, object handle) except -1
-    cdef int report_unserved(self, int fd, object owner) except -1
     cdef int begin_running(self) except -1
     cdef int end_running(self) except -1
     cdef int end_step(self, int64_t ready_since_ns, object handle) except -1

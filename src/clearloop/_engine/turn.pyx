@@ -14,7 +14,7 @@ from cpython.ref cimport PyObject, Py_DECREF
 from libc.math cimport ceil
 from libc.stdint cimport int64_t
 
-from clearloop._engine.c.python cimport PyErr_CheckSignals, PyErr_GetRaisedException
+from clearloop._engine.c.python cimport PyErr_CheckSignals
 from clearloop._engine.clock cimport to_seconds
 from clearloop._engine.core cimport Core
 from clearloop._engine.handle cimport Handle, TimerHandle
@@ -47,6 +47,7 @@ cdef class LoopCore(Core):
         self.poller.leave_parent_if_forked()
         if timeout_ms == 0 and self.ready.count and (
                 self.ledger.boundary_ns - self.ledger.last_poll_ns < POLL_SKIP_NS):
+            self.ledger.slept = False
             return 0
         self.in_step = False
         self.sleeping = timeout_ms != 0
@@ -112,19 +113,8 @@ cdef class LoopCore(Core):
                 continue
             owner = <object>watch.owner
             if watch.on_event(owner, event.readiness & (watch.interest | FAILED | HUNG_UP)) < 0:
-                self.report_unserved(event.fd, owner)
+                self.report_failure(owner)
             self.end_step(self.ledger.last_poll_ns, None)
-        return 0
-
-    cdef int report_unserved(self, int fd, object owner) except -1:
-        """Something but a protocol failed (memory, the kernel's limits): the owner loses its fd, the loop goes on."""
-        cdef object error = PyErr_GetRaisedException()
-        if isinstance(error, (SystemExit, KeyboardInterrupt)):
-            raise error
-        self.poller.disown(fd)
-        self.call_exception_handler({"message": f"Serving {owner!r} failed", "exception": error, "transport": owner})
-        if hasattr(owner, "abort"):
-            owner.abort()
         return 0
 
     cdef int take_due_timers(self) except -1:

@@ -35,10 +35,10 @@ def findings() -> Iterator[tuple[str, str]]:
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        yield "open files", f"at most {soft} (may be raised to {hard})"
+        limits = ["unlimited" if limit == resource.RLIM_INFINITY else f"{limit:,}" for limit in (soft, hard)]
+        yield "open files", limits[0] if soft == hard else f"{limits[0]} (may be raised to {limits[1]})"
     if FALLBACK_REASON is not None:
         yield "loop", f"asyncio's {EventLoop.__name__}, because {FALLBACK_REASON}"
-        yield "next step", "build clearloop with a C compiler and Python's headers, or use a supported Python"
         return
     from clearloop._engine import counters
 

@@ -14,7 +14,7 @@ usage: clearloop VERB ...
 Runs asyncio programs on clearloop's native event loop.
 
 verbs:
-  run      run a Python program with every default event loop a clearloop loop
+  run      run a Python program with clearloop in place of asyncio's default event loop
   doctor   tell what this machine offers, and why a fallback was taken, if one was
 
 `clearloop VERB --help` tells more. `clearloop --version` prints the version.
@@ -26,7 +26,7 @@ def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     verb = words[0] if words else "--help"
     if verb in ("-h", "--help"):
-        print(HELP, end="")
+        print(HELP, end="", file=sys.stdout if words else sys.stderr)
         return 0 if words else 2
     if verb == "--version":
         print(f"clearloop {clearloop.__version__}")

@@ -26,7 +26,7 @@ usage: clearloop run [--stats] [--debug] SCRIPT.py [ARGUMENTS ...]
        clearloop run [--stats] [--debug] -m MODULE [ARGUMENTS ...]
        clearloop run [--stats] [--debug] -c CODE [ARGUMENTS ...]
 
-Runs a Python program with every default event loop a clearloop loop: asyncio.run(), asyncio.Runner,
+Runs a Python program with clearloop in place of asyncio's default event loop: in asyncio.run(), asyncio.Runner,
 asyncio.new_event_loop() and the libraries that call them. Arguments and exit code are as with python.
 
 options:
@@ -48,7 +48,7 @@ class UsageError(Exception):
 
 
 def parse(words: list[str]) -> tuple[set[str], Program]:
-    """Return the options given and the program; what stands behind the program's name belongs to the program."""
+    """Return the options given and the program; what stands after the program's name belongs to the program."""
     options: set[str] = set()
     for index, word in enumerate(words):
         if word in ("--stats", "--debug"):
@@ -56,10 +56,10 @@ def parse(words: list[str]) -> tuple[set[str], Program]:
         elif word in ("-m", "-c"):
             if index + 1 == len(words):
                 kind = "a module's name" if word == "-m" else "code"
-                raise UsageError(f"{word} needs {kind} behind it.")
+                raise UsageError(f"{word} needs {kind} after it.")
             return options, Program(word, words[index + 1], words[index + 2 :])
-        elif word.startswith("-") and word != "-":
-            raise UsageError(f"there is no option {word}; options of the program go behind its name.")
+        elif word.startswith("-"):
+            raise UsageError(f"there is no option {word!r}; options of the program go after its name.")
         else:
             return options, Program("script", word, words[index + 1 :])
     raise UsageError("name a script, -m MODULE or -c CODE to run.")
@@ -130,7 +130,8 @@ def run(words: list[str]) -> int:
         print(f"clearloop run: {error} `clearloop run --help` tells more.", file=sys.stderr)
         return 2
     if program.kind == "script" and not Path(program.target).is_file():
-        print(f"clearloop run: can't open file {program.target!r}: no such file.", file=sys.stderr)
+        kind = "is a folder; name a script in it, or use -m" if Path(program.target).is_dir() else "no such file"
+        print(f"clearloop run: can't open file {program.target!r}: {kind}.", file=sys.stderr)
         return 2
     if "--debug" in options:
         os.environ["PYTHONASYNCIODEBUG"] = "1"

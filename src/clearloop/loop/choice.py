@@ -19,14 +19,16 @@ def native_loop() -> tuple[type[asyncio.SelectorEventLoop] | None, str | None]:
         return None, "Windows has no selector that asyncio's subprocesses and pipes work with."
     if sys.implementation.name != "cpython":
         return None, f"{sys.implementation.name} is not CPython, whose C API the native loop is written for."
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return None, "this Python runs without the GIL, under which the native loop guards its state."
     drift = "; ".join(compat.drifted())
     if drift:
         version = ".".join(map(str, sys.version_info[:3]))
         return None, f"asyncio of Python {version} has changed where the native loop joins it: {drift}."
     try:
         from clearloop.loop.event_loop import EventLoop as NativeEventLoop
-    except ImportError as error:
-        return None, f"its compiled modules could not be imported ({error}); was the package built here?"
+    except (ImportError, AttributeError) as error:  # AttributeError: a private name of asyncio is gone
+        return None, f"its compiled modules could not be imported ({error}); was the package built for this Python?"
     return NativeEventLoop, None
 
 

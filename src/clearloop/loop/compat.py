@@ -54,7 +54,7 @@ else:
                 self._hooks_before = None
 
 
-# The standard library's private methods that clearloop overrides or calls: (owner, name) to the parameters in order. A
+# The standard library's private methods that clearloop overrides or relies on: (owner, name) to parameters in order. A
 # trailing * marks those that only some versions have.
 _SELECTOR_LOOP = selector_events.BaseSelectorEventLoop
 _TIMEOUTS = "ssl_handshake_timeout ssl_shutdown_timeout"
@@ -75,6 +75,8 @@ OVERRIDDEN: dict[tuple[type, str], str] = {
     (base_events.BaseEventLoop, "_timer_handle_cancelled"): "self handle",
     (base_events.BaseEventLoop, "_check_callback"): "self callback method",
     (base_events.BaseEventLoop, "_check_closed"): "self",
+    (base_events.BaseEventLoop, "_check_thread"): "self",
+    (base_events.BaseEventLoop, "_set_coroutine_origin_tracking"): "self enabled",
     (base_events.BaseEventLoop, "_run_once"): "self",
     (base_events.Server, "_attach"): "self transport*",
     (base_events.Server, "_detach"): "self transport*",

@@ -69,12 +69,11 @@ class EventLoop(LoopCore, RunForeverSteps, asyncio.SelectorEventLoop):  # type: 
         if self.is_closed() or self.is_running():
             super().close()  # nothing to do, or RuntimeError
             return
-        selector, self._selector = self._selector, SelectorFace(self)
+        self._selector = SelectorFace(self)  # closed by the standard library; the poller closes the one it polls
         try:
             super().close()
         finally:
             self._close_poller()
-            del selector
 
     def _log_slow_step(self, handle: asyncio.Handle, duration_s: float) -> None:
         # In asyncio's words and by its logger, which tools filter by.

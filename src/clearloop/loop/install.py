@@ -24,7 +24,7 @@ def install() -> None:
     from asyncio import unix_events
 
     places = [
-        (unix_events._UnixDefaultEventLoopPolicy, "_loop_factory"),
+        (getattr(unix_events, "_UnixDefaultEventLoopPolicy", None), "_loop_factory"),  # policies are on their way out
         (unix_events, "SelectorEventLoop"),
         (asyncio, "SelectorEventLoop"),
         (asyncio, "EventLoop"),  # from 3.13 on

@@ -153,7 +153,7 @@ def test_debug_is_asyncios_debug_mode() -> None:
         (["run"], "name a script"),
         (["run", "-m"], "-m needs a module's name"),
         (["run", "-c"], "-c needs code"),
-        (["run", "--nonsense", "x.py"], "there is no option --nonsense"),
+        (["run", "--nonsense", "x.py"], "there is no option '--nonsense'"),
         (["run", "no/such/file.py"], "can't open file 'no/such/file.py'"),
         (["nonsense"], "there is no verb 'nonsense'"),
     ],

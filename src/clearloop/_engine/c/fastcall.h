@@ -93,13 +93,13 @@ static PyObject *clearloop_call_at(PyObject *self, PyObject *const *args, Py_ssi
 
 static PyMethodDef clearloop_methods[] = {
     {"call_soon", (PyCFunction)(void (*)(void))clearloop_call_soon, METH_FASTCALL | METH_KEYWORDS,
-     "call_soon($self, callback, /, *args, context=None)\n--\n\n"
+     "call_soon($self, callback, *args, context=None)\n--\n\n"
      "Run callback(*args) in the next turn, first in, first out; return its Handle."},
     {"call_later", (PyCFunction)(void (*)(void))clearloop_call_later, METH_FASTCALL | METH_KEYWORDS,
-     "call_later($self, delay, callback, /, *args, context=None)\n--\n\n"
+     "call_later($self, delay, callback, *args, context=None)\n--\n\n"
      "Run callback(*args) after delay seconds; return its TimerHandle."},
     {"call_at", (PyCFunction)(void (*)(void))clearloop_call_at, METH_FASTCALL | METH_KEYWORDS,
-     "call_at($self, when, callback, /, *args, context=None)\n--\n\n"
+     "call_at($self, when, callback, *args, context=None)\n--\n\n"
      "Run callback(*args) once time() reaches when, in seconds; return its TimerHandle."},
     {NULL, NULL, 0, NULL}};
 

@@ -1,10 +1,9 @@
-"""<sys/socket.h>, <sys/uio.h>, <netinet/tcp.h>: what a stream socket needs."""
+"""<sys/socket.h>, <sys/uio.h>, <arpa/inet.h>: what a stream socket needs."""
 
 
 cdef extern from * nogil:
     """
     #include <netinet/in.h>
-    #include <netinet/tcp.h>
     #include <sys/socket.h>
     #include <sys/uio.h>
     #ifndef MSG_NOSIGNAL
@@ -29,7 +28,6 @@ cdef extern from * nogil:
     #include <arpa/inet.h>
     #include <errno.h>
     #include <fcntl.h>
-    #include <unistd.h>
     typedef struct {
         struct sockaddr_storage storage;
         char host[INET6_ADDRSTRLEN];

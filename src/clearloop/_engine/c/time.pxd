@@ -7,8 +7,8 @@ cdef extern from * nogil:
     """
     #include <stdint.h>
     #include <time.h>
-    /* The clock of time.monotonic() on every Unix that CPython supports: on macOS too, CLOCK_MONOTONIC would not do
-       (it stops in sleep differently from mach_absolute_time, which CPython reads). */
+    /* The clock of time.monotonic(): CLOCK_UPTIME_RAW on macOS, where CPython reads mach_absolute_time();
+       CLOCK_MONOTONIC elsewhere. */
     #ifdef __APPLE__
     #define CLEARLOOP_CLOCK CLOCK_UPTIME_RAW
     #else

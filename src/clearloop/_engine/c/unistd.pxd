@@ -1,7 +1,5 @@
 """<unistd.h> and <pthread.h>: reading and closing plain fds, and knowing that we are a forked child."""
 
-from libc.stdint cimport uint32_t
-
 
 cdef extern from "<unistd.h>" nogil:
     ssize_t unistd_read "read"(int fd, void* buffer, size_t size) noexcept

@@ -71,6 +71,7 @@ OVERRIDDEN: dict[tuple[type, str], str] = {
     (_SELECTOR_LOOP, "_remove_writer"): "self fd",
     (_SELECTOR_LOOP, "_ensure_fd_no_transport"): "self fd",
     (_SELECTOR_LOOP, "_write_to_self"): "self",
+    (_SELECTOR_LOOP, "_sock_accept"): "self fut sock",
     (base_events.BaseEventLoop, "_add_callback"): "self handle",
     (base_events.BaseEventLoop, "_timer_handle_cancelled"): "self handle",
     (base_events.BaseEventLoop, "_check_callback"): "self callback method",

@@ -80,6 +80,11 @@ class EventLoop(LoopCore, RunForeverSteps, asyncio.SelectorEventLoop):  # type: 
         described = base_events._format_handle(handle)  # type: ignore[attr-defined]  # private
         base_events.logger.warning("Executing %s took %.3f seconds", described, duration_s)  # type: ignore[attr-defined]  # not in its __all__
 
+    def _sock_accept(self, fut: asyncio.Future[Any], sock: socket.socket) -> None:
+        # Cancelled between the poll and this callback: the connection stays for the next sock_accept() (cpython#153761).
+        if not fut.done():
+            super()._sock_accept(fut, sock)  # type: ignore[misc]  # private; compat.drifted() looks at it
+
     # -- connections: the standard library prepares the sockets, the native transports serve them
 
     def _make_socket_transport(

@@ -26,11 +26,12 @@ class LoopStatistics:
     """What an event loop has done since it was made.
 
     A *turn* is one iteration of the loop; a *step* is one callback, one resumption of a task or one event of a socket
-    that is served; *lag* is the time from ready until run. Busy time is all time in ``run_forever()`` that was not spent asleep in the poller.
+    that is served; *lag* is the time from ready until run. Busy time is all time in ``run_forever()`` that was not
+    spent asleep in the poller.
 
     Attributes:
         turns: iterations of the loop.
-        polls: how often the kernel was asked for events; at most as often as there were turns, because a busy loop skips polls.
+        polls: how often the kernel was asked for events; a busy loop skips some, so there may be fewer than turns.
         steps: steps run; equal to ``step.count``.
         step: how long steps took, the sending of the bytes they wrote included.
         lag: how long steps were ready before they ran.

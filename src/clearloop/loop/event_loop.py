@@ -81,7 +81,7 @@ class EventLoop(LoopCore, RunForeverSteps, asyncio.SelectorEventLoop):  # type: 
         base_events.logger.warning("Executing %s took %.3f seconds", described, duration_s)  # type: ignore[attr-defined]  # not in its __all__
 
     def _sock_accept(self, fut: asyncio.Future[Any], sock: socket.socket) -> None:
-        # Cancelled between the poll and this callback: the connection stays for the next sock_accept() (cpython#153761).
+        # Cancelled between the poll and this callback: leave the connection to the next call (cpython#153761).
         if not fut.done():
             super()._sock_accept(fut, sock)  # type: ignore[misc]  # private; compat.drifted() looks at it
 

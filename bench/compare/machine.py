@@ -45,7 +45,7 @@ def facts() -> dict[str, Any]:
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "cpu": model,
         "cores": len(os.sched_getaffinity(0)),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],  # a local suffix names one machine, not a kernel
         "python": platform.python_version(),
         "python_build": sys.version,
         "compiler": banner.splitlines()[0],

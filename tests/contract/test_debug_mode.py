@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.contract.wire import PATIENCE, turn, unix_pair, until
+from tests.contract.wire import PATIENCE, Recorder, attach, turn, unix_pair, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +73,28 @@ def test_a_slow_reader_is_named_in_the_log(
     ours.close()
     peer.close()
     assert any("noticeable()" in line for line in slow_lines(caplog))
+
+
+def test_a_slow_protocol_is_named_in_the_log(
+    debugging: asyncio.AbstractEventLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Slow(Recorder):
+        def data_received(self, data: bytes) -> None:
+            noticeable()
+            super().data_received(data)
+
+    ours, peer = unix_pair()
+    protocol = Slow()
+    debugging.run_until_complete(attach(protocol, ours))
+    debugging.slow_callback_duration = 0.0
+    with caplog.at_level(logging.WARNING, "asyncio"):
+        peer.send(b"x")
+        turn(debugging)
+    assert protocol.data == b"x"
+    protocol.transport.abort()
+    turn(debugging)
+    peer.close()
+    assert any("Transport" in line and "took" in line for line in slow_lines(caplog))
 
 
 def test_fast_callbacks_and_loops_out_of_debug_mode_log_nothing(

@@ -22,5 +22,5 @@ cdef class LoopCore(Core):
     cdef int run_step(self, object handle) except -1
     cdef int begin_running(self) except -1
     cdef int end_running(self) except -1
-    cdef int end_step(self, int64_t ready_since_ns, object handle) except -1
+    cdef int end_step(self, int64_t ready_since_ns, object subject) except -1
     cdef int schedule_watcher(self, int fd, unsigned int side, PyObject* handle) except -1

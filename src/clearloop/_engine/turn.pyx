@@ -114,7 +114,7 @@ cdef class LoopCore(Core):
             owner = <object>watch.owner
             if watch.on_event(owner, event.readiness & (watch.interest | FAILED | HUNG_UP)) < 0:
                 self.report_failure(owner)
-            self.end_step(self.ledger.last_poll_ns, None)
+            self.end_step(self.ledger.last_poll_ns, owner)
         return 0
 
     cdef int take_due_timers(self) except -1:
@@ -161,15 +161,16 @@ cdef class LoopCore(Core):
             handle._run()
         return 1
 
-    cdef int end_step(self, int64_t ready_since_ns, object handle) except -1:
+    cdef int end_step(self, int64_t ready_since_ns, object subject) except -1:
+        """End the step of subject: the handle that ran, or the transport or acceptor that was served."""
         cdef int64_t duration_ns
         if self.unsettled_count:
             self.settle()
         duration_ns = self.ledger.end_step(ready_since_ns)
         if self.debug:
             self.current_handle = None
-            if handle is not None and duration_ns >= self.slow_callback_duration * 1e9:
-                self._log_slow_step(handle, to_seconds(duration_ns))
+            if duration_ns >= self.slow_callback_duration * 1e9:
+                self._log_slow_step(subject, to_seconds(duration_ns))
         return 0
 
     def run_forever(self):

@@ -75,9 +75,10 @@ class EventLoop(LoopCore, RunForeverSteps, asyncio.SelectorEventLoop):  # type: 
         finally:
             self._close_poller()
 
-    def _log_slow_step(self, handle: asyncio.Handle, duration_s: float) -> None:
-        # In asyncio's words and by its logger, which tools filter by.
-        described = base_events._format_handle(handle)  # type: ignore[attr-defined]  # private
+    def _log_slow_step(self, subject: Any, duration_s: float) -> None:
+        # In asyncio's words and by its logger, which tools filter by. A transport has no handle: it tells its own name.
+        is_handle = isinstance(subject, asyncio.Handle)
+        described = base_events._format_handle(subject) if is_handle else repr(subject)  # type: ignore[attr-defined]  # private
         base_events.logger.warning("Executing %s took %.3f seconds", described, duration_s)  # type: ignore[attr-defined]  # not in its __all__
 
     def _sock_accept(self, fut: asyncio.Future[Any], sock: socket.socket) -> None:

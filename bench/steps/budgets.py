@@ -42,7 +42,7 @@ def limits() -> Limits:
 
 def judge(name: str, measured: float, known: Limits) -> Verdict:
     """Compare one measured cell with its ceiling, then with its budget."""
-    if measured > known.ceiling.get(name, measured) * (1 + TOLERANCE):
+    if measured > known.ceiling.get(name, measured):
         return Verdict(f"over the ceiling of {known.ceiling[name]:,}", failed=True)
     if name not in known.budget:
         return Verdict(f"has no budget for Python {VERSION}: run --update", failed=True)
